@@ -1,0 +1,1 @@
+"""What people touch: analysis, reports, the vault, the command, the window."""

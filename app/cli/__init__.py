@@ -1,0 +1,1 @@
+"""The command ``tracekeep``: one module a command."""

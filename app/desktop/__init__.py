@@ -1,0 +1,1 @@
+"""The window for clinicians: views only, no signal processing."""

@@ -1,0 +1,1 @@
+"""One module a task: signal to model input, model output to labels."""

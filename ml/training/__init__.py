@@ -1,0 +1,1 @@
+"""How models are made. TensorFlow lives here alone; nothing that ships imports it."""

@@ -1,0 +1,1 @@
+"""ECG: filters' output to beats, intervals and rhythm."""

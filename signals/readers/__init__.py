@@ -1,0 +1,1 @@
+"""Files to recordings: one module a format."""

@@ -1,0 +1,1 @@
+"""Recordings with known ground truth, for demos, tests and practice."""

@@ -1,0 +1,1 @@
+"""Recordings and annotations to files, for the formats that are written."""

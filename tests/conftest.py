@@ -1,0 +1,31 @@
+"""What every test shares: the recordings of ``shared/data``, where they are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def _recordings() -> Path | None:
+    root = Path(os.environ.get("TRACEKEEP_DATA", Path.home() / ".cache/tracekeep/data"))
+    return root if (root / "mitdb").is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """Folder of the real recordings (``mitdb/``, ``svdb/``, ``samples/`` and so on)."""
+    root = _recordings()
+    assert root is not None, "a test that takes `recordings` carries the marker `realdata`"
+    return root
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs real recordings where there are none, and say so."""
+    if _recordings() is not None:
+        return
+    reason = "the real recordings are not on this machine (TRACEKEEP_DATA)"
+    for item in items:
+        if "realdata" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason=reason))
