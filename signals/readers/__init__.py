@@ -1,1 +1,139 @@
-"""Files to recordings: one module a format."""
+"""Recordings from files: :func:`open_recording` and :func:`find_recordings`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from signals.readers import wfdb
+from signals.readers._wfdb_header import read_header
+from signals.recording import RecordingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from signals.recording import Recording
+
+__all__ = ["find_recordings", "open_recording"]
+
+_FORMATS = "WFDB, EDF, EDF+ and BDF"
+_HEAD = 4096
+
+
+def open_recording(path: Path) -> Recording:
+    """Open a recording of any format that is read; what it is, its content tells.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file. For a WFDB record its header, any file beside it that has the same name before
+        the ending (``.dat``, ``.atr``), or the name of the record without ending.
+
+    Raises
+    ------
+    RecordingError
+        If there is no such file, it cannot be read, or is in no format that is read.
+    """
+    if not os.path.lexists(path) and (header := path.with_name(f"{path.name}.hea")).exists():
+        path = header
+    head = _head(path)
+    if wfdb.recognises(path, head):
+        return wfdb.open_wfdb(path)
+    header = path.with_suffix(".hea")
+    if path != header and header.is_file() and wfdb.recognises(header, _head(header)):
+        return wfdb.open_wfdb(header)
+    raise RecordingError(path, f"is in no format that is read ({_FORMATS})")
+
+
+def find_recordings(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield the recordings among files and folders, each once, in the order of their names.
+
+    Parameters
+    ----------
+    paths : iterable of pathlib.Path
+        Files, WFDB record names, and folders, which are searched with all folders below them.
+        Hidden files are passed over. A file that is named here is yielded whatever it is, and so is
+        a folder that cannot be read, so that opening it tells what is wrong.
+    """
+    seen: set[str] = set()
+    for path in paths:
+        for found in _walk(path, set()) if path.is_dir() else [_named(path)]:
+            identity = os.path.realpath(found)
+            if identity not in seen:
+                seen.add(identity)
+                yield found
+
+
+def _named(path: Path) -> Path:
+    """Return the header that `path` stands for, or `path` itself."""
+    for header in (path.with_name(f"{path.name}.hea"), path.with_suffix(".hea")):
+        if header.is_file() and not _is_other_recording(path):
+            return header
+    return path
+
+
+def _walk(folder: Path, above: set[tuple[int, int]]) -> Iterator[Path]:
+    try:
+        status = folder.stat()
+        entries = sorted(folder.iterdir())
+    except OSError:
+        yield folder
+        return
+    identity = (status.st_dev, status.st_ino)
+    if identity in above:  # a link back to a folder that is being searched
+        return
+    segments: set[str] = set()
+    for entry in entries:
+        if entry.suffix == ".hea" and entry.is_file():
+            segments |= _segments(entry)
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _walk(entry, above | {identity})
+        elif entry.suffix == ".hea":
+            if entry.stem not in segments:
+                yield entry
+        elif _is_other_recording(entry):
+            yield entry
+
+
+def _segments(header: Path) -> set[str]:
+    """Return the names of the segments that `header` lists, none where it cannot be read."""
+    try:
+        return {segment.name for segment in read_header(header).segments}
+    except RecordingError:
+        return set()
+
+
+def _is_other_recording(path: Path) -> bool:
+    """Return whether `path` is a recording in one file, by its content or else by its ending."""
+    return False
+
+
+def _head(path: Path) -> bytes:
+    """Return the first bytes of the file.
+
+    Raises
+    ------
+    RecordingError
+        If there is no such file, or it cannot be read, or is empty.
+    """
+    if path.is_dir():
+        raise RecordingError(path, "is a folder, not a recording")
+    try:
+        if not path.is_file() and path.exists():
+            raise RecordingError(path, "is no regular file")
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except FileNotFoundError as error:
+        raise RecordingError(path, "there is no such file") from error
+    except PermissionError as error:
+        raise RecordingError(path, "may not be read: permission is denied") from error
+    except (OSError, ValueError) as error:
+        problem = getattr(error, "strerror", None) or "the name makes no sense"
+        raise RecordingError(path, f"cannot be read: {problem}") from error
+    if not head:
+        raise RecordingError(path, "is empty")
+    return head
