@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from signals.readers import wfdb
+from signals.readers import edf, wfdb
 from signals.readers._wfdb_header import read_header
 from signals.recording import RecordingError
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["find_recordings", "open_recording"]
 
 _FORMATS = "WFDB, EDF, EDF+ and BDF"
+_ENDINGS = {".edf", ".bdf"}
 _HEAD = 4096
 
 
@@ -38,6 +39,8 @@ def open_recording(path: Path) -> Recording:
     if not os.path.lexists(path) and (header := path.with_name(f"{path.name}.hea")).exists():
         path = header
     head = _head(path)
+    if edf.recognises(path, head):
+        return edf.open_edf(path)
     if wfdb.recognises(path, head):
         return wfdb.open_wfdb(path)
     header = path.with_suffix(".hea")
@@ -83,19 +86,14 @@ def _walk(folder: Path, above: set[tuple[int, int]]) -> Iterator[Path]:
     identity = (status.st_dev, status.st_ino)
     if identity in above:  # a link back to a folder that is being searched
         return
-    segments: set[str] = set()
-    for entry in entries:
-        if entry.suffix == ".hea" and entry.is_file():
-            segments |= _segments(entry)
+    headers = (entry for entry in entries if entry.suffix == ".hea" and entry.is_file())
+    segments = set[str]().union(*map(_segments, headers))
     for entry in entries:
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
             yield from _walk(entry, above | {identity})
-        elif entry.suffix == ".hea":
-            if entry.stem not in segments:
-                yield entry
-        elif _is_other_recording(entry):
+        elif _is_other_recording(entry) or (entry.suffix == ".hea" and entry.stem not in segments):
             yield entry
 
 
@@ -109,7 +107,12 @@ def _segments(header: Path) -> set[str]:
 
 def _is_other_recording(path: Path) -> bool:
     """Return whether `path` is a recording in one file, by its content or else by its ending."""
-    return False
+    if path.suffix.lower() in _ENDINGS:
+        return True
+    try:
+        return edf.recognises(path, _head(path))
+    except RecordingError:
+        return False
 
 
 def _head(path: Path) -> bytes:

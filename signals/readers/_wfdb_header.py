@@ -202,65 +202,61 @@ def read_header(path: Path) -> Header:
 
 
 def _parse(path: Path, data: bytes) -> Header:
-    repairs = []
+    repairs: list[str] = []
+    lines, comments = _split(path, data, repairs)
+    if not lines:
+        raise RecordingError(path, "holds no record line: it is empty or all comments")
+    record = lines[0]
+    fields = record.text.split()
+    if len(fields) < 2:
+        raise record.error("expected a record name and a number of signals")
+    _, slash, count = fields[0].partition("/")
+    n_signals = record.integer(fields[1], "number of signals", 1, _MOST_SIGNALS)
+    expected = record.integer(count, "number of segments", 1, 10**6) if slash else n_signals
+    n_frames = None
+    if len(fields) > 3:
+        n_frames = record.integer(fields[3], "number of samples", 0, _MOST_FRAMES) or None
+    start = _start(fields[4:], repairs)
+    body = lines[1:]
+    if len(body) < expected:
+        raise record.error(
+            f"promises {expected:,} {'segments' if slash else 'signals'}, "
+            f"{len(body):,} are described"
+        )
+    if len(body) > expected:
+        repairs.append(f"The header has lines after the {expected:,} it announces: they are left.")
+        body = body[:expected]
+    return Header(
+        path=path,
+        name=path.stem,
+        rate=_rate(record, fields[2]) if len(fields) > 2 else _DEFAULT_RATE,
+        n_frames=n_frames,
+        start=start,
+        signals=() if slash else tuple(map(_signal, body)),
+        segments=tuple(map(_segment, body)) if slash else (),
+        n_signals=n_signals,
+        comments=comments,
+        repairs=tuple(repairs),
+    )
+
+
+def _split(path: Path, data: bytes, repairs: list[str]) -> tuple[list[_Line], tuple[str, ...]]:
+    """Return the lines that say something, and the comments."""
     try:
-        text = data.decode("utf-8")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = data.decode("latin-1")
         repairs.append("The header is not in UTF-8: it is read as Latin-1.")
-    lines: list[_Line] = []
+    lines = []
     comments = []
     # str.splitlines would also split at characters that Latin-1 text may hold, such as U+0085
     for number, raw in enumerate(re.split(r"\r\n|\n|\r", text), start=1):
-        content = raw.strip(" \t\f\v\ufeff")
+        content = raw.strip(" \t\f\v")
         if content.startswith("#"):
             comments.append(content.strip("# \t"))
         elif content:
             lines.append(_Line(path, number, content))
-    if not lines:
-        raise RecordingError(path, "holds no record line: it is empty or all comments")
-
-    record = lines[0]
-    fields = record.text.split()
-    n_segments = None
-    if "/" in fields[0]:
-        n_segments = record.integer(fields[0].partition("/")[2], "number of segments", 1, 10**6)
-    if len(fields) < 2:
-        raise record.error("expected a record name and a number of signals")
-    least = 0 if n_segments is None else 1
-    n_signals = record.integer(fields[1], "number of signals", least, _MOST_SIGNALS)
-    if n_signals == 0:
-        raise record.error("the record has no signals")
-    rate = _rate(record, fields[2]) if len(fields) > 2 else _DEFAULT_RATE
-    n_frames = None
-    if len(fields) > 3:
-        n_frames = record.integer(fields[3], "number of samples", 0, _MOST_FRAMES) or None
-    start, complaint = _start(fields[4:])
-    if complaint:
-        repairs.append(complaint)
-
-    expected = n_signals if n_segments is None else n_segments
-    if len(lines) - 1 < expected:
-        what = "signals" if n_segments is None else "segments"
-        raise RecordingError(
-            path,
-            f"line {record.number} promises {expected} {what}, {len(lines) - 1} are described",
-        )
-    if len(lines) - 1 > expected:
-        repairs.append(f"The header has lines after the {expected} it announces: they are left.")
-    body = lines[1 : expected + 1]
-    return Header(
-        path=path,
-        name=path.stem,
-        rate=rate,
-        n_frames=n_frames,
-        start=start,
-        signals=tuple(map(_signal, body)) if n_segments is None else (),
-        segments=() if n_segments is None else tuple(map(_segment, body)),
-        n_signals=n_signals,
-        comments=tuple(filter(None, comments)),
-        repairs=tuple(repairs),
-    )
+    return lines, tuple(filter(None, comments))
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,10 +293,9 @@ def _rate(line: _Line, field: str) -> float:
     return rate
 
 
-def _start(fields: list[str]) -> tuple[datetime | None, str]:
-    """Return the start and, where the fields make no sense, what to say about it."""
+def _start(fields: list[str], repairs: list[str]) -> datetime | None:
     if len(fields) < 2:
-        return None, ""  # a time of day without its date
+        return None  # a time of day without its date
     try:
         clock = [float(part) for part in fields[0].split(":")]
         seconds = sum(part * 60.0**power for power, part in enumerate(reversed(clock)))
@@ -308,9 +303,10 @@ def _start(fields: list[str]) -> tuple[datetime | None, str]:
         if len(clock) > 3 or not 0 <= seconds < 86400:
             raise ValueError
         midnight = datetime.combine(date(year, month, day), time())
-        return midnight + timedelta(microseconds=round(seconds * 1e6)), ""
+        return midnight + timedelta(microseconds=round(seconds * 1e6))
     except (ValueError, OverflowError):
-        return None, "The header's date or time makes no sense: the start is unknown."
+        repairs.append("The header's date or time makes no sense: the start is unknown.")
+        return None
 
 
 def _signal(line: _Line) -> Signal:
@@ -321,7 +317,7 @@ def _signal(line: _Line) -> Signal:
     if file != NULL_SEGMENT and not _FILE_NAME.fullmatch(file):
         raise line.error("the signal file must be a plain name in the header's own folder")
     match = _FORMAT.fullmatch(fields[1])
-    if match is None or match[1] not in _BITS and not (file == NULL_SEGMENT and match[1] == "0"):
+    if match is None or (match[1] not in _BITS and not (file == NULL_SEGMENT and match[1] == "0")):
         raise line.error(f"the storage format is none of {', '.join(_BITS)}")
     storage = match[1] if match[1] in _BITS else "16"  # the layout of a record stores nothing
     fields += ["0"] * (8 - len(fields))

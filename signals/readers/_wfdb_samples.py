@@ -10,8 +10,6 @@ from signals.readers._wfdb_header import NULL_SEGMENT
 from signals.recording import RecordingError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from signals.readers._wfdb_header import Header, Signal
     from signals.recording import DigitalArray
 
@@ -129,7 +127,7 @@ class SignalFile:
         return int(frames)
 
     def _count_flac_frames(self) -> int:
-        import soundfile  # `wfdb` decodes FLAC with it
+        import soundfile  # type: ignore[import-untyped]  # `wfdb` decodes FLAC with it
 
         try:
             about = soundfile.info(str(self.path))

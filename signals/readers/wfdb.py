@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from signals.readers._wfdb_header import Signal
     from signals.recording import DigitalArray
 
@@ -80,14 +82,17 @@ def open_wfdb(path: Path) -> Recording:
     channels = []
     for index, (signal, label) in enumerate(zip(layout, labels, strict=True)):
         track = _track(path, index, signal, parts)
-        channel = _channel(header, label, track, n_frames)
-        if not track.reference.calibrated:
-            repairs.append(
-                f"{label}: the header gives no gain; 200 steps a {channel.unit.symbol} are assumed."
-            )
         tracks.append(track)
-        channels.append(channel)
+        channels.append(_channel(header, label, track, n_frames))
 
+    bare = [
+        label for label, track in zip(labels, tracks, strict=True) if not track.reference.calibrated
+    ]
+    if bare:
+        repairs.append(
+            f"The header gives no gain for {', '.join(bare)}: not calibrated, "
+            "200 steps a unit are assumed."
+        )
     annotations = _annotations(path.with_suffix(".atr"), header.rate, repairs)
     return _WfdbRecording(
         tuple(tracks),
@@ -133,6 +138,12 @@ class _Track:
     reference: Signal
     sources: tuple[Signal | None, ...]
     mixed: bool
+
+    @property
+    def missing(self) -> int:
+        """The integer that stands for "no sample"."""
+        own = self.reference.missing
+        return _NO_SAMPLE if self.mixed or own is None else own
 
 
 def _single(header: Header, repairs: list[str]) -> _Part:
@@ -269,7 +280,7 @@ def _channel(header: Header, label: str, track: _Track, n_frames: int) -> Channe
         offset=-signal.baseline / signal.gain,
         digital_min=low,
         digital_max=high,
-        missing=_NO_SAMPLE if track.mixed or signal.missing is None else signal.missing,
+        missing=track.missing,
     )
 
 
@@ -334,7 +345,7 @@ class _WfdbRecording(Recording):
 
     def _fill(self, row: DigitalArray, index: int, start: int, stop: int) -> None:
         track = self._tracks[index]
-        row[:] = self.channels[index].missing
+        row[:] = track.missing
         per_frame = track.reference.samples_per_frame
         first = bisect_right(self._stops, start // per_frame)
         for number in range(first, len(self._parts)):
@@ -357,4 +368,5 @@ def _brought(samples: DigitalArray, source: Signal, reference: Signal) -> Digita
     values = np.rint(samples * factor + summand).clip(limit.min + 1, limit.max)
     if source.missing is not None:
         values[samples == source.missing] = _NO_SAMPLE
-    return values.astype(np.int32)
+    converted: NDArray[np.int32] = values.astype(np.int32)
+    return converted
