@@ -283,7 +283,14 @@ class Report:
                     f"this program reads up to {SCHEMA_VERSION}: update it"
                 )
             return cls._from_dict(values)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            OverflowError,
+            RecursionError,
+        ) as error:
             if isinstance(error, ReportError):
                 raise
             raise ReportError(f"not a whole Tracekeep report: {error}") from error

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.report import SCHEMA_VERSION, Beats, Measurement, Report, ReportError
+from signals.ecg.beat import BeatClass
+from tests.app.strategies import reports
+
+
+@given(reports)
+def test_json_gives_back_the_same_report(report: Report) -> None:
+    assert Report.from_json(report.to_json()) == report
+
+
+@given(reports)
+def test_every_report_says_that_it_is_a_proposal_for_research_use(report: Report) -> None:
+    values = json.loads(report.to_json())
+    assert values["state"] == "proposed"
+    assert "Research use only" in values["notice"]
+
+
+@given(reports, st.data())
+def test_a_damaged_report_is_refused_in_words_or_read(report: Report, data: st.DataObject) -> None:
+    values = report.to_dict()
+    part = data.draw(st.sampled_from(sorted(values)))
+    values[part] = data.draw(st.none() | st.integers() | st.text() | st.lists(st.none()))
+    try:
+        Report.from_json(json.dumps(values))
+    except ReportError as error:
+        assert "report" in str(error)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "null", '{"schema": "other"}', "\x00", "[" * 9999]
+)
+def test_what_is_no_report_is_refused(text: str) -> None:
+    with pytest.raises(ReportError, match="report"):
+        Report.from_json(text)
+
+
+@given(reports)
+def test_a_newer_version_asks_for_an_update(report: Report) -> None:
+    values = report.to_dict() | {"schema_version": SCHEMA_VERSION + 1}
+    with pytest.raises(ReportError, match="update"):
+        Report.from_json(json.dumps(values))
+
+
+def test_beats_are_counted_by_class() -> None:
+    beats = Beats(
+        250.0,
+        np.array([250, 500, 1000]),
+        np.array([BeatClass.N, BeatClass.V, BeatClass.N], np.int8),
+        np.array([99, 80, 100], np.uint8),
+    )
+    assert beats.counts() == {
+        BeatClass.N: 2,
+        BeatClass.S: 0,
+        BeatClass.V: 1,
+        BeatClass.F: 0,
+        BeatClass.Q: 0,
+    }
+    assert beats.times.tolist() == [1.0, 2.0, 4.0]
+
+
+@given(reports)
+def test_measurements_are_found_by_name(report: Report) -> None:
+    for name in {m.name for m in report.measurements}:
+        assert isinstance(report.measurement(name), Measurement)
+    with pytest.raises(KeyError):
+        report.measurement("no such measurement")
