@@ -1,0 +1,83 @@
+"""The disk: what is written stays written, is whole or absent, and is the owner's alone."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from app.vault._chunked import write_all
+from app.vault._errors import VaultError, plain_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PATIENCE_S = 30.0  # how long one program waits for another before it says so
+
+
+def create(path: Path) -> int:
+    """Return the descriptor of a new or emptied file that only its owner may read."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Make `path` hold `data`: after a crash at any moment it holds the old or the new, whole."""
+    temporary = path.with_name(path.name + ".tmp")
+    file = create(temporary)
+    try:
+        write_all(file, data)
+        os.fsync(file)
+    except BaseException:
+        temporary.unlink()
+        raise
+    finally:
+        os.close(file)
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Make new and renamed entries of a folder survive a loss of power."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def try_lock(file: int, kind: int) -> bool:
+    """Take a ``flock`` of `kind` (``fcntl.LOCK_SH`` or ``LOCK_EX``) if it is free now."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def writer_lock(vault: Path, *, patience_s: float = PATIENCE_S) -> Iterator[None]:
+    """Be the only program that changes the keyring, and which recordings there are.
+
+    Raises
+    ------
+    VaultError
+        If another program has held the lock for `patience_s` seconds.
+    """
+    with plain_errors(vault):
+        file = os.open(vault / "LOCK", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        give_up = time.monotonic() + patience_s
+        while not try_lock(file, fcntl.LOCK_EX):
+            if time.monotonic() > give_up:
+                raise VaultError(vault, "another program is writing to it; try again later")
+            time.sleep(0.02)
+        try:
+            yield
+        finally:
+            # Explicitly, for a process forked meanwhile shares the descriptor and with it the lock.
+            fcntl.flock(file, fcntl.LOCK_UN)
+    finally:
+        os.close(file)

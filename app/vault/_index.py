@@ -1,0 +1,392 @@
+"""``index.db``: what recordings there are, in a SQLCipher-4 database (SQLite3 Multiple Ciphers).
+
+:func:`open_index` is the only place that opens a database. Never put a VFS above the cipher's
+(its journals would be plain), never set ``mmap_size``, never read the file by other means while
+it is open: closing a second descriptor drops SQLite's locks on it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import apsw
+
+from app.vault._blobs import BlobFile
+from app.vault._errors import (
+    AlreadyStoredError,
+    UnknownRecordingError,
+    VaultDamagedError,
+    VaultError,
+    VaultTooNewError,
+    plain_errors,
+)
+from app.vault._files import PATIENCE_S, create
+from signals.recording import Patient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FILE = "index.db"
+_SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE fact (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE patient (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    code TEXT NOT NULL,
+    sex TEXT NOT NULL,
+    birth_date TEXT NOT NULL,
+    remarks TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX patient_by_code ON patient (code, name);
+CREATE TABLE recording (
+    id TEXT PRIMARY KEY,
+    patient_id TEXT NOT NULL REFERENCES patient (id),
+    name TEXT NOT NULL,
+    format TEXT NOT NULL,
+    input_sha256 TEXT NOT NULL UNIQUE,
+    added_at TEXT NOT NULL,
+    start TEXT,
+    duration_s REAL NOT NULL,
+    n_channels INTEGER NOT NULL,
+    headline TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX recording_by_time ON recording (added_at);
+CREATE INDEX recording_by_patient ON recording (patient_id);
+CREATE TABLE blob (
+    id TEXT PRIMARY KEY,
+    recording_id TEXT NOT NULL REFERENCES recording (id),
+    kind TEXT NOT NULL,
+    size INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX blob_by_recording ON blob (recording_id);
+"""
+_COLUMNS = """
+SELECT r.id, r.name, r.format, r.input_sha256, r.added_at, r.start, r.duration_s, r.n_channels,
+       r.headline, p.name, p.code, p.sex, p.birth_date, p.remarks
+FROM recording AS r JOIN patient AS p ON p.id = r.patient_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecording:
+    """A recording as the vault lists it.
+
+    Parameters
+    ----------
+    id : str
+        32 hexadecimal digits; says nothing about the patient.
+    name, format : str
+        As of :class:`signals.recording.Recording`.
+    input_sha256 : str
+        Of the file or files that it came from.
+    added_at : str
+        ISO 8601, UTC.
+    start : datetime.datetime or None
+        By the recorder's clock.
+    duration_s : float
+        Length.
+    n_channels : int
+        How many there are.
+    patient : signals.recording.Patient
+        Who it is from.
+    headline : dict
+        What :meth:`app.report.Report.headline` gave.
+    """
+
+    id: str
+    name: str
+    format: str
+    input_sha256: str
+    added_at: str
+    start: datetime | None
+    duration_s: float
+    n_channels: int
+    patient: Patient
+    headline: dict[str, Any]
+
+
+def open_index(
+    path: Path, key: bytes, vault_id: str, *, create_new: bool = False
+) -> apsw.Connection:
+    """Open the encrypted database, and make sure that it is encrypted. The only door to it.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Of ``index.db``.
+    key : bytes
+        32 bytes; the raw SQLCipher key.
+    vault_id : str
+        What the canary row must say.
+    create_new : bool, default False
+        Make the tables in a new file.
+
+    Raises
+    ------
+    VaultDamagedError
+        If the file is missing, is plain, was changed, or belongs to another vault.
+    VaultError
+        If it cannot be opened for another reason.
+    """
+    if create_new:
+        with plain_errors(path):
+            os.close(create(path))
+    elif not path.exists():
+        raise VaultDamagedError(path, "the index of the vault is missing")
+    with index_errors(path):
+        _refuse_plain(path)
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        try:
+            _set_up(connection, key)
+            if create_new:
+                with connection:
+                    connection.execute(_SCHEMA)
+                    connection.execute("INSERT INTO fact VALUES ('vault_id', ?)", (vault_id,))
+                    connection.pragma("user_version", _SCHEMA_VERSION)
+                connection.pragma("wal_checkpoint(TRUNCATE)")
+                _refuse_plain(path)
+            _assert_encrypted(connection, path, vault_id)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _set_up(connection: apsw.Connection, key: bytes) -> None:
+    connection.set_busy_timeout(round(PATIENCE_S * 1000))
+    connection.pragma("cipher", "sqlcipher")
+    connection.pragma("legacy", 4)
+    connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+    connection.pragma("temp_store", "memory")
+    connection.pragma("mmap_size", 0)
+    connection.pragma("secure_delete", True)  # noqa: FBT003 (the pragma's own value)
+    connection.pragma("foreign_keys", True)  # noqa: FBT003
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "full")
+
+
+def _refuse_plain(path: Path) -> None:
+    # Through SQLite's own VFS: a descriptor of our own would, when closed, drop the locks that
+    # another connection of this process holds on the file.
+    file = apsw.VFSFile(
+        "unix", str(path), [apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_MAIN_DB, 0]
+    )
+    try:
+        if file.xRead(16, 0).startswith(b"SQLite format 3"):
+            raise VaultDamagedError(path, "the index is not encrypted; do not use this vault")
+    finally:
+        file.xClose()
+
+
+def _assert_encrypted(connection: apsw.Connection, path: Path, vault_id: str) -> None:
+    cipher = connection.execute("SELECT sqlite3mc_config('cipher')").get
+    salt = connection.execute("SELECT sqlite3mc_codec_data('cipher_salt')").get
+    if cipher != "sqlcipher" or not salt:
+        raise VaultDamagedError(path, "the index is not encrypted; do not use this vault")
+    version = connection.pragma("user_version")
+    if version > _SCHEMA_VERSION:
+        raise VaultTooNewError(
+            path, "the index was made by a newer version of the program: update the program"
+        )
+    canary = connection.execute("SELECT value FROM fact WHERE name = 'vault_id'").get
+    if canary != vault_id:
+        raise VaultDamagedError(path, "the index belongs to another vault")
+
+
+@contextmanager
+def index_errors(path: Path) -> Iterator[None]:
+    """Turn an error of the database into a :class:`VaultError` about `path`."""
+    try:
+        yield
+    except apsw.ConnectionClosedError as error:
+        raise VaultError(path.parent, "the vault is closed") from error
+    except apsw.BusyError as error:
+        raise VaultError(path, "another program is writing to it; try again later") from error
+    except apsw.FullError as error:
+        raise VaultError(path, "no space is left on the disk") from error
+    except (apsw.CantOpenError, apsw.PermissionsError, apsw.ReadOnlyError) as error:
+        raise VaultError(
+            path, "there is no permission to use it, or the disk is read-only"
+        ) from error
+    except apsw.IOError as error:
+        raise VaultError(path, "the disk reports an error") from error
+    except apsw.Error as error:
+        raise VaultDamagedError(path, "the index of the vault is damaged") from error
+
+
+class Index:
+    """The questions that are asked of the database, one thread at a time.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Of ``index.db``.
+    connection : apsw.Connection
+        From :func:`open_index`.
+    """
+
+    def __init__(self, path: Path, connection: apsw.Connection) -> None:
+        self._path = path
+        self._connection = connection
+        self._mutex = threading.RLock()
+        self._closed = False
+
+    @contextmanager
+    def _use(self) -> Iterator[apsw.Connection]:
+        with self._mutex, index_errors(self._path):
+            yield self._connection
+
+    def recordings(self) -> list[StoredRecording]:
+        """Return what is stored, newest first."""
+        with self._use() as connection:
+            rows = connection.execute(_COLUMNS + "ORDER BY r.added_at DESC, r.id").fetchall()
+        return [_stored(row) for row in rows]
+
+    def recording_ids(self) -> set[str]:
+        """Return the ids of all recordings."""
+        with self._use() as connection:
+            return {row[0] for row in connection.execute("SELECT id FROM recording")}
+
+    def recording(self, prefix: str) -> StoredRecording:
+        """Return the one recording whose id begins with `prefix`.
+
+        Raises
+        ------
+        UnknownRecordingError
+            If there is none, or more than one.
+        """
+        vault = self._path.parent
+        wanted = prefix.strip().lower()
+        if not wanted or not set(wanted) <= set("0123456789abcdef"):
+            raise UnknownRecordingError(vault, f"“{prefix}” is not the id of a recording")
+        with self._use() as connection:
+            rows = connection.execute(
+                _COLUMNS + "WHERE r.id >= ? AND r.id < ? LIMIT 2", (wanted, wanted + "g")
+            ).fetchall()
+        if not rows:
+            raise UnknownRecordingError(vault, f"no recording has an id that begins with {wanted}")
+        if len(rows) > 1:
+            raise UnknownRecordingError(
+                vault,
+                f"more than one recording has an id that begins with {wanted}; type more of it",
+            )
+        return _stored(rows[0])
+
+    def find_input(self, sha256: str) -> StoredRecording | None:
+        """Return the recording that came from this content, if it is stored."""
+        with self._use() as connection:
+            row = connection.execute(_COLUMNS + "WHERE r.input_sha256 = ?", (sha256,)).fetchone()
+        return _stored(row) if row else None
+
+    def blobs(self, recording_id: str) -> list[BlobFile]:
+        """Return the encrypted files of one recording."""
+        with self._use() as connection:
+            rows: list[tuple[Any, ...]] = connection.execute(
+                "SELECT id, recording_id, kind, size FROM blob WHERE recording_id = ?",
+                (recording_id,),
+            ).fetchall()
+        return [BlobFile(*row) for row in rows]
+
+    def refuse_known(self, sha256: str) -> None:
+        """Raise :class:`AlreadyStoredError` if a recording came from this content."""
+        known = self.find_input(sha256)
+        if known is not None:
+            raise AlreadyStoredError(
+                self._path.parent, f"this recording is stored already, as {known.id[:8]}"
+            )
+
+    def add(self, recording: StoredRecording, blobs: tuple[BlobFile, ...]) -> None:
+        """Add a recording in one transaction. The caller holds the writer lock."""
+        with self._use() as connection, connection:
+            connection.execute(
+                "INSERT INTO recording VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    recording.id,
+                    _patient_id(connection, recording.patient),
+                    _storable(recording.name),
+                    recording.format,
+                    recording.input_sha256,
+                    recording.added_at,
+                    recording.start.isoformat() if recording.start else None,
+                    recording.duration_s,
+                    recording.n_channels,
+                    json.dumps(recording.headline),
+                ),
+            )
+            connection.executemany(
+                "INSERT INTO blob VALUES (?, ?, ?, ?)",
+                [(blob.id, blob.recording_id, blob.kind, blob.size) for blob in blobs],
+            )
+
+    def problems(self) -> list[str]:
+        """Return what SQLite's own checks find wrong; every page is read and authenticated."""
+        try:
+            with self._use() as connection:
+                found = [row[0] for row in connection.execute("PRAGMA integrity_check")]
+                broken = connection.execute("PRAGMA foreign_key_check").fetchall()
+        except VaultDamagedError as error:
+            return [error.problem]
+        problems = [] if found == ["ok"] else found
+        return problems + [f"a row of “{row[0]}” points to nothing" for row in broken]
+
+    def close(self) -> None:
+        """Empty the write-ahead log into the database and close it."""
+        with self._mutex, index_errors(self._path):
+            if self._closed:
+                return
+            self._closed = True
+            try:
+                # While another program has it open the log may stay; the last to close empties it.
+                self._connection.set_busy_timeout(0)
+                self._connection.pragma("wal_checkpoint(TRUNCATE)")
+            except apsw.BusyError:
+                pass
+            finally:
+                self._connection.close()
+
+
+def _patient_id(connection: apsw.Connection, patient: Patient) -> str:
+    """Return the pseudonym of a patient, the known one if who it is leaves no doubt."""
+    facts = tuple(
+        _storable(text)
+        for text in (patient.name, patient.code, patient.sex, patient.birth_date, patient.remarks)
+    )
+    if patient.code or (patient.name and patient.birth_date):
+        known = connection.execute(
+            "SELECT id FROM patient WHERE (name, code, sex, birth_date, remarks) = (?, ?, ?, ?, ?)",
+            facts,
+        ).get
+        if known:
+            return str(known)
+    new = secrets.token_hex(16)
+    connection.execute("INSERT INTO patient VALUES (?, ?, ?, ?, ?, ?)", (new, *facts))
+    return new
+
+
+def _storable(text: str) -> str:
+    """Return `text` without what UTF-8 cannot say: bytes of a file name that are no text."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _stored(row: tuple[Any, ...]) -> StoredRecording:
+    return StoredRecording(
+        id=row[0],
+        name=row[1],
+        format=row[2],
+        input_sha256=row[3],
+        added_at=row[4],
+        start=datetime.fromisoformat(row[5]) if row[5] else None,
+        duration_s=row[6],
+        n_channels=row[7],
+        headline=json.loads(row[8]),
+        patient=Patient(*row[9:]),
+    )

@@ -1,0 +1,101 @@
+"""``keyring.bin``: the key of each recording, in one encrypted file that is rewritten whole.
+
+Rewriting makes a key that was taken out be gone from the vault, and with it what it opened.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from app.vault import _chunked
+from app.vault._errors import VaultDamagedError, plain_errors
+from app.vault._files import write_atomically
+from app.vault._keys import KEY_BYTES, Purpose, derive
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILE = "keyring.bin"
+_HEAD = struct.Struct(">16sI")  # magic, epoch
+_MAGIC = b"tracekeep-keys-1"
+_COUNTS = struct.Struct(">QI")  # generation, number of keys
+_ENTRY = 16 + KEY_BYTES
+
+
+class Keyring:
+    """The keys of a vault's recordings.
+
+    Parameters
+    ----------
+    vault : pathlib.Path
+        The folder.
+    vault_id : str
+        As in the header.
+    epoch : int
+        As in the header.
+    vault_key : bytes
+        What the header's stanzas give.
+    """
+
+    def __init__(self, vault: Path, vault_id: str, epoch: int, vault_key: bytes) -> None:
+        self._path = vault / FILE
+        self._key = derive(vault_key, Purpose.KEYRING, vault_id)
+        self._head = _HEAD.pack(_MAGIC, epoch)
+        self._context = f"tracekeep-vault/1|{vault_id}|keyring|".encode("ascii") + self._head
+        self._generation = 0
+        self._keys: dict[str, bytes] = {}
+
+    def load(self) -> dict[str, bytes]:
+        """Read the file anew; return the key of each recording by its id.
+
+        Raises
+        ------
+        VaultDamagedError
+            If the keyring is missing, cut short or was changed.
+        """
+        with plain_errors(self._path):
+            try:
+                data = self._path.read_bytes()
+            except FileNotFoundError:
+                raise VaultDamagedError(self._path, "the keyring is missing") from None
+        head, sealed = data[: _HEAD.size], data[_HEAD.size :]
+        try:
+            if head != self._head:
+                raise _chunked.NotAuthenticError("its head was changed")
+            body = _chunked.unseal(self._key, self._context, sealed)
+        except _chunked.NotAuthenticError as error:
+            raise VaultDamagedError(self._path, f"the keyring is damaged: {error}") from None
+        self._generation, count = _COUNTS.unpack_from(body)
+        starts = range(_COUNTS.size, _COUNTS.size + count * _ENTRY, _ENTRY)
+        self._keys = {body[at : at + 16].hex(): body[at + 16 : at + _ENTRY] for at in starts}
+        return dict(self._keys)
+
+    def key_of(self, recording_id: str) -> bytes | None:
+        """Return the key of one recording, or None if there is none; errors as for `load`."""
+        # A recording keeps its key for life, so only an id not met before asks for the file.
+        return self._keys.get(recording_id) or self.load().get(recording_id)
+
+    def make(self) -> None:
+        """Write the empty keyring of a new vault."""
+        self._save({})
+
+    def add(self, recording_id: str, key: bytes) -> None:
+        """Add the key of a recording, for good. The caller holds the writer lock."""
+        self._save({**self.load(), recording_id: key})
+
+    def remove(self, recording_id: str) -> None:
+        """Take out the key of a recording, if it is there. The caller holds the writer lock."""
+        keys = self.load()
+        if keys.pop(recording_id, None):
+            self._save(keys)
+
+    def _save(self, keys: dict[str, bytes]) -> None:
+        body = bytearray(_COUNTS.pack(self._generation + 1, len(keys)))
+        for recording_id, key in sorted(keys.items()):
+            body += bytes.fromhex(recording_id) + key
+        sealed = _chunked.seal(self._key, self._context, bytes(body))
+        with plain_errors(self._path):
+            write_atomically(self._path, self._head + sealed)
+        self._generation += 1
+        self._keys = keys

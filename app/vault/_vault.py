@@ -1,0 +1,434 @@
+"""The vault: what the rest of the program knows of it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from app.report import Report
+from app.vault import _check, _recovery
+from app.vault._blobs import (
+    ENVELOPE,
+    REPORT,
+    WAVEFORM,
+    BlobFile,
+    blob_errors,
+    blob_path,
+    open_blob,
+)
+from app.vault._errors import AlreadyStoredError, VaultDamagedError, VaultError, plain_errors
+from app.vault._files import sync_folder, try_lock, writer_lock
+from app.vault._header import (
+    VERSION,
+    Header,
+    PassphraseStanza,
+    RecoveryStanza,
+    new_salt,
+    read_header,
+    unlock,
+    unlock_with_recovery_key,
+    verify_header,
+    write_header,
+)
+from app.vault._index import FILE as INDEX_FILE
+from app.vault._index import Index, StoredRecording, open_index
+from app.vault._intake import (
+    Intake,
+    Receipt,
+    pending,
+    pending_path,
+    remove_blobs,
+    write_pending,
+)
+from app.vault._keyring import Keyring
+from app.vault._keys import KEY_BYTES, Purpose, Stretching, derive, stretch
+from app.vault._waveform import VaultRecording, read_envelopes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from signals.envelope import Envelope
+    from signals.recording import Recording
+
+_FOLDERS = ("blobs", "inbox", "pending")
+
+
+@dataclass(frozen=True, slots=True)
+class VaultInfo:
+    """What a vault is.
+
+    Parameters
+    ----------
+    vault_id : str
+        32 hexadecimal digits.
+    format_version : int
+        Of the files.
+    created : str
+        ISO 8601, UTC.
+    users : tuple of str
+        Who has a passphrase.
+    recordings : int
+        How many it holds.
+    size_bytes : int
+        Of all its files.
+    kdf : str
+        What a guess at a passphrase costs, in words.
+    """
+
+    vault_id: str
+    format_version: int
+    created: str
+    users: tuple[str, ...]
+    recordings: int
+    size_bytes: int
+    kdf: str
+
+
+class Vault:
+    """An open vault. Use it as a context manager, or close it.
+
+    Several programs may have the same vault open, and several threads may share one object.
+    """
+
+    def __init__(self, path: Path, header: Header, vault_key: bytes) -> None:
+        verify_header(path, header, vault_key)
+        self.path = path
+        self.vault_id = header.vault_id
+        self._header = header
+        self._vault_key = vault_key
+        self._keyring = Keyring(path, header.vault_id, header.epoch, vault_key)
+        self._keyring.load()
+        index = path / INDEX_FILE
+        index_key = derive(vault_key, Purpose.INDEX, header.vault_id)
+        self._index = Index(index, open_index(index, index_key, header.vault_id))
+        self._pending: dict[str, tuple[Intake, int]] = {}
+        try:
+            self._sweep()
+        except VaultDamagedError:
+            self._index.close()
+            raise
+        except VaultError:
+            pass  # a full or read-only disk must not keep anyone from reading; swept next time
+
+    @classmethod
+    def create(cls, path: Path, passphrase: str, *, user: str = "owner") -> tuple[Self, str]:
+        """Make a vault; it appears at `path` complete or not at all.
+
+        Returns
+        -------
+        vault : Vault
+            Open.
+        recovery_key : str
+            Opens the vault when the passphrase is lost. It is kept nowhere: show it once.
+
+        Raises
+        ------
+        VaultError
+            If something is at `path`, the passphrase is empty, or the place cannot be written.
+        """
+        path = Path(path)
+        if not passphrase:
+            raise VaultError(path, "a vault needs a passphrase")
+        with plain_errors(path):
+            if path.is_dir() and any(path.iterdir()):
+                raise VaultError(path, "the folder is not empty; name a new one for the vault")
+            if path.exists() and not path.is_dir():
+                raise VaultError(path, "there is a file of this name; name a new folder")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _remove_unfinished(path)
+            building = path.with_name(f".{path.name}.new-{secrets.token_hex(4)}")
+            building.mkdir(0o700)
+            lock = os.open(building, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                try_lock(lock, fcntl.LOCK_EX)
+                vault_key, recovery_key = _build(building, passphrase, user)
+                building.rename(path)
+                sync_folder(path.parent)
+            except BaseException:
+                shutil.rmtree(building, ignore_errors=True)
+                raise
+            finally:
+                os.close(lock)
+        return cls(path, read_header(path), vault_key), recovery_key
+
+    @classmethod
+    def open(cls, path: Path, passphrase: str) -> Self:
+        """Open a vault.
+
+        Raises
+        ------
+        VaultLockedError
+            If the passphrase is wrong.
+        VaultDamagedError
+            If one of its files is missing, cut short or was changed; it is named.
+        VaultTooNewError
+            If a newer version of the program made it.
+        VaultError
+            If there is no vault, or no permission to use it.
+        """
+        path = Path(path)
+        header = read_header(path)
+        return cls(path, header, unlock(path, header, passphrase))
+
+    @classmethod
+    def open_with_recovery_key(cls, path: Path, recovery_key: str) -> Self:
+        """Open a vault with the key that :meth:`create` gave; errors as for :meth:`open`."""
+        path = Path(path)
+        header = read_header(path)
+        return cls(path, header, unlock_with_recovery_key(path, header, recovery_key))
+
+    def info(self) -> VaultInfo:
+        """Return what the vault is and how much it holds."""
+        stanzas = [s for s in self._header.stanzas if isinstance(s, PassphraseStanza)]
+        with plain_errors(self.path):
+            files = [found for found in self.path.rglob("*") if found.is_file()]
+            size = sum(found.stat().st_size for found in files)
+        return VaultInfo(
+            vault_id=self.vault_id,
+            format_version=VERSION,
+            created=self._header.created,
+            users=tuple(stanza.user for stanza in stanzas),
+            recordings=len(self._index.recording_ids()),
+            size_bytes=size,
+            kdf="; ".join(sorted({str(stanza.cost) for stanza in stanzas})),
+        )
+
+    def check(
+        self, read_data: float = 0.0, progress: Callable[[int, int], None] | None = None
+    ) -> _check.CheckResult:
+        """Look for damage, and say which recordings it hits. Nothing is changed.
+
+        Parameters
+        ----------
+        read_data : float
+            Share of the recordings' files that is read and authenticated from end to end, 0 to 1,
+            drawn by chance; of the others the head, the length and the last chunk are checked.
+        progress : callable, optional
+            Told how many files are done, and of how many.
+        """
+        return _check.check(
+            self.path,
+            self._header,
+            self._vault_key,
+            self._index,
+            self._keyring,
+            read_data,
+            progress or (lambda _done, _total: None),
+        )
+
+    def recordings(self) -> list[StoredRecording]:
+        """Return what is stored, newest first."""
+        return self._index.recordings()
+
+    def recording(self, id_or_prefix: str) -> StoredRecording:
+        """Return the one recording whose id begins so.
+
+        Raises
+        ------
+        UnknownRecordingError
+            If there is none, or more than one.
+        """
+        return self._index.recording(id_or_prefix)
+
+    def find_input(self, sha256: str) -> StoredRecording | None:
+        """Return the recording that came from this content, if it is stored."""
+        return self._index.find_input(sha256)
+
+    def report(self, recording_id: str) -> Report:
+        """Return what was found in a recording; errors as for :meth:`waveform`."""
+        return Report.from_json(
+            bytes(self._content(recording_id, REPORT)).decode("utf-8", "surrogatepass")
+        )
+
+    def envelope(self, recording_id: str) -> tuple[Envelope, ...]:
+        """Return the envelope of each channel; errors as for :meth:`waveform`."""
+        return read_envelopes(self._content(recording_id, ENVELOPE))
+
+    def waveform(self, recording_id: str) -> Recording:
+        """Return a recording that decrypts what is asked of it; close it.
+
+        Raises
+        ------
+        UnknownRecordingError
+            If there is no such recording.
+        VaultDamagedError
+            If its key or its file is missing, or the file was changed.
+        """
+        stored = self.recording(recording_id)
+        blob, key = self._blob(stored.id, WAVEFORM)
+        reader = open_blob(self.path, self.vault_id, key, blob)
+        try:
+            return VaultRecording(
+                blob_path(self.path, blob.id), reader, stored.patient, stored.input_sha256
+            )
+        except BaseException:
+            reader.close()
+            raise
+
+    def intake(self) -> Intake:
+        """Prepare for one more recording.
+
+        Send it to the process that has the recording, :meth:`Intake.store` there, and hand the
+        receipt to :meth:`commit`; or :meth:`discard` it.
+        """
+        intake = Intake.new(self.path, self.vault_id)
+        with writer_lock(self.path):
+            self._pending[intake.recording_id] = (intake, write_pending(intake))
+        return intake
+
+    def commit(self, receipt: Receipt) -> StoredRecording:
+        """Make a stored recording part of the vault, for good when this returns.
+
+        Raises
+        ------
+        AlreadyStoredError
+            If a recording with this content is there; what the intake wrote is deleted.
+        VaultError
+            If the receipt is of no intake of this object, or the vault cannot be written; the
+            recording is then absent, and the intake can be discarded.
+        """
+        if receipt.recording_id not in self._pending:
+            raise VaultError(self.path, "this recording was not taken in here, or was discarded")
+        intake, _ = self._pending[receipt.recording_id]
+        stored = StoredRecording(
+            id=receipt.recording_id,
+            name=receipt.name,
+            format=receipt.format,
+            input_sha256=receipt.input_sha256,
+            added_at=datetime.now(UTC).isoformat(timespec="microseconds"),
+            start=receipt.start,
+            duration_s=receipt.duration_s,
+            n_channels=receipt.n_channels,
+            patient=receipt.patient,
+            headline=receipt.headline,
+        )
+        for blob in receipt.blobs:
+            open_blob(self.path, self.vault_id, intake.key, blob).close()
+        try:
+            with writer_lock(self.path):
+                self._index.refuse_known(receipt.input_sha256)
+                self._keyring.add(stored.id, intake.key)
+                self._index.add(stored, receipt.blobs)
+                self._forget(stored.id)
+        except AlreadyStoredError:
+            self.discard(intake)
+            raise
+        return self.recording(stored.id)
+
+    def discard(self, intake: Intake) -> None:
+        """Delete what an intake wrote; if a process still writes, it goes when that has ended."""
+        if intake.recording_id in self._pending:
+            _, file = self._pending.pop(intake.recording_id)
+            os.close(file)
+            self._sweep()
+
+    def close(self) -> None:
+        """Close the vault. What was taken in and not committed is deleted. Twice does nothing."""
+        for intake, _ in list(self._pending.values()):
+            self.discard(intake)
+        self._index.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _blob(self, recording_id: str, kind: str) -> tuple[BlobFile, bytes]:
+        key = self._keyring.key_of(recording_id)
+        if key is None:
+            raise VaultDamagedError(
+                self.path, f"the key of recording {recording_id[:8]} is missing"
+            )
+        for blob in self._index.blobs(recording_id):
+            if blob.kind == kind:
+                return blob, key
+        raise VaultDamagedError(
+            self.path, f"the index names no {kind} for recording {recording_id[:8]}"
+        )
+
+    def _content(self, recording_id: str, kind: str) -> memoryview:
+        blob, key = self._blob(self.recording(recording_id).id, kind)
+        with (
+            open_blob(self.path, self.vault_id, key, blob) as reader,
+            blob_errors(blob_path(self.path, blob.id)),
+        ):
+            return reader.read()
+
+    def _forget(self, recording_id: str) -> None:
+        """Remove the note of an intake that is now part of the vault."""
+        _, file = self._pending.pop(recording_id)
+        with plain_errors(self.path):
+            pending_path(self.path, recording_id).unlink(missing_ok=True)
+        os.close(file)
+
+    def _sweep(self) -> None:
+        """Delete what programs left that died, or gave up, while taking a recording in.
+
+        Only what a note in ``pending/`` names is ever deleted, never what is merely unknown to
+        the index: an old index put back must not cost the recordings that it does not know.
+        """
+        notes = self.path / "pending"
+        with plain_errors(notes):
+            if not any(notes.iterdir()):
+                return
+            with writer_lock(self.path):
+                stored = self._index.recording_ids()
+                for recording_id, blob_ids in pending(self.path):
+                    note = notes / recording_id
+                    file = os.open(note, os.O_RDONLY | os.O_CLOEXEC)
+                    try:
+                        if not try_lock(file, fcntl.LOCK_EX):
+                            continue  # someone is at work on it
+                        if recording_id not in stored:
+                            remove_blobs(self.path, blob_ids)
+                            self._keyring.remove(recording_id)
+                        note.unlink()
+                    finally:
+                        os.close(file)
+
+
+def _build(folder: Path, passphrase: str, user: str) -> tuple[bytes, str]:
+    """Write an empty vault into a folder; return its key and the recovery key."""
+    vault_key, recovery_secret = secrets.token_bytes(KEY_BYTES), secrets.token_bytes(KEY_BYTES)
+    header = Header(
+        vault_id=secrets.token_hex(16),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        epoch=1,
+        stanzas=(),
+    )
+    stanza = PassphraseStanza(user, Stretching(), new_salt())
+    secret = stretch(passphrase, stanza.salt, stanza.cost)
+    header = header.with_stanza(vault_key, stanza, secret)
+    header = header.with_stanza(vault_key, RecoveryStanza(), recovery_secret)
+    for name in _FOLDERS:
+        (folder / name).mkdir(0o700)
+    Keyring(folder, header.vault_id, header.epoch, vault_key).make()
+    index_key = derive(vault_key, Purpose.INDEX, header.vault_id)
+    index = folder / INDEX_FILE
+    Index(index, open_index(index, index_key, header.vault_id, create_new=True)).close()
+    write_header(folder, header, vault_key)
+    return vault_key, _recovery.to_text(recovery_secret)
+
+
+def _remove_unfinished(path: Path) -> None:
+    """Delete what a creation left that was killed; one that is under way holds a lock."""
+    for left in path.parent.glob(f".{path.name}.new-*"):
+        folder = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            if try_lock(folder, fcntl.LOCK_EX):
+                shutil.rmtree(left)
+        finally:
+            os.close(folder)
