@@ -1,0 +1,80 @@
+"""What the values of a report are called, in words for the people who read it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from signals.ecg.beat import BeatClass
+
+if TYPE_CHECKING:
+    from app.report import Finding, Measurement
+
+_CLASS = {
+    BeatClass.N: "normal",
+    BeatClass.S: "supraventricular ectopic",
+    BeatClass.V: "ventricular ectopic",
+    BeatClass.F: "fusion",
+    BeatClass.Q: "paced or not classified",
+}
+
+_MEASUREMENT = {
+    "heart_rate_mean": "Mean heart rate",
+    "heart_rate_min": "Slowest heart rate (10 s)",
+    "heart_rate_max": "Fastest heart rate (10 s)",
+    "longest_rr": "Longest RR interval",
+    "ventricular_burden": "Ventricular ectopic beats",
+    "supraventricular_burden": "Supraventricular ectopic beats",
+    "af_burden": "Suspected atrial fibrillation",
+    "unreadable": "Unreadable signal",
+}
+
+# The machine sees irregular RR intervals; that they are fibrillation is for a reader to say.
+_KIND = {"atrial fibrillation": "Suspected atrial fibrillation"}
+
+
+def class_name(beat_class: BeatClass) -> str:
+    """Return what beats of a class are called: ``ventricular ectopic``."""
+    return _CLASS[beat_class]
+
+
+def measurement_name(measurement: Measurement) -> str:
+    """Return what a measurement is called: ``Mean heart rate``."""
+    return _MEASUREMENT[measurement.name]
+
+
+def measurement_value(measurement: Measurement) -> str:
+    """Return a measurement's value with its unit, or that there is none."""
+    if measurement.value is None:
+        return "not measurable"
+    digits = {"bpm": 0, "s": 2, "%": 1}[measurement.unit]
+    return f"{measurement.value:.{digits}f} {measurement.unit}"
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time as it is read aloud: ``4.2 s``, ``3 min 20 s``, ``1 h 05 min``."""
+    if seconds < 59.5:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"
+
+
+def clock(seconds: float) -> str:
+    """Return a moment of a recording as hours, minutes and seconds from its start."""
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def describe(finding: Finding) -> str:
+    """Return a finding in one line: ``Ventricular tachycardia, 5 beats, 164 bpm``."""
+    kind = _KIND.get(finding.kind, finding.kind[0].upper() + finding.kind[1:])
+    length = duration(finding.end - finding.onset)
+    if finding.rate_bpm is None or finding.kind == "pause":
+        return f"{kind}, {length}"
+    if "couplet" in finding.kind:
+        return f"{kind}, {finding.rate_bpm:.0f} bpm"
+    if finding.kind.endswith(("run", "rhythm")) or finding.kind == "ventricular tachycardia":
+        return f"{kind}, {finding.n_beats} beats, {finding.rate_bpm:.0f} bpm"
+    return f"{kind}, {length}, {finding.rate_bpm:.0f} bpm"

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pytest
+
+from app.report import Finding, Measurement
+from app.wording import (
+    class_name,
+    clock,
+    describe,
+    duration,
+    measurement_name,
+    measurement_value,
+)
+from signals.ecg.beat import BeatClass
+from signals.ecg.rhythm import RhythmKind
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.0, "0.0 s"),
+        (4.21, "4.2 s"),
+        (9.96, "10.0 s"),
+        (59.4, "59 s"),
+        (59.7, "1 min"),
+        (200, "3 min 20 s"),
+        (3599.9, "1 h 00 min"),
+        (3900, "1 h 05 min"),
+        (100_000, "27 h 46 min"),
+    ],
+)
+def test_lengths_of_time_are_read_aloud(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_moments_count_from_the_start() -> None:
+    assert clock(0) == "0:00:00"
+    assert clock(90_061.9) == "25:01:01"
+
+
+@pytest.mark.parametrize(
+    ("finding", "words"),
+    [
+        (Finding("pause", 10, 12.6, 2, 23.1), "Pause, 2.6 s"),
+        (Finding("unreadable", 0, 90, 0, None), "Unreadable, 1 min 30 s"),
+        (Finding("ventricular couplet", 1, 1.4, 2, 150), "Ventricular couplet, 150 bpm"),
+        (
+            Finding("ventricular tachycardia", 1, 3, 5, 163.6),
+            "Ventricular tachycardia, 5 beats, 164 bpm",
+        ),
+        (
+            Finding("atrial fibrillation", 60, 780, 1300, 108.4),
+            "Suspected atrial fibrillation, 12 min, 108 bpm",
+        ),
+    ],
+)
+def test_a_finding_is_one_line(finding: Finding, words: str) -> None:
+    assert describe(finding) == words
+
+
+@pytest.mark.parametrize("kind", RhythmKind)
+def test_every_kind_of_rhythm_has_words(kind: RhythmKind) -> None:
+    words = describe(Finding(kind.value, 0, 30, 40, 80.0))
+    assert kind.value in words.lower()
+    assert words[0].isupper()
+
+
+@pytest.mark.parametrize("beat_class", BeatClass)
+def test_every_class_has_a_name(beat_class: BeatClass) -> None:
+    assert class_name(beat_class)
+
+
+def test_what_cannot_be_measured_says_so() -> None:
+    assert measurement_value(Measurement("heart_rate_mean", None, "bpm")) == "not measurable"
+    assert measurement_value(Measurement("longest_rr", 2.345, "s")) == "2.35 s"
+    assert measurement_name(Measurement("longest_rr", 2.345, "s")) == "Longest RR interval"
