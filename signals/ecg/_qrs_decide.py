@@ -1,0 +1,168 @@
+"""Which candidates are beats: the part of QRS detection that runs candidate by candidate."""
+
+from __future__ import annotations
+
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+LOOK_AHEAD = 2.0
+"""Seconds after a candidate that must be known before it is decided."""
+
+# All in seconds, or as a share of the usual beat.
+_REFRACTORY = 0.2
+_CROWDED, _CROWDED_SHARE = 0.26, 0.8
+_T_WAVE, _T_WAVE_SHARE = 0.34, 0.65
+_BEAT_SHARE = 0.34
+_MISSED_SHARE = 0.18
+_MISSED_GAP = 1.4
+_PAUSE = 2.0
+_LOST = 6.0
+_LOST_NOISE = 5.0
+_HISTORY = 8
+_TALLEST = 2.0
+_NEVER = -(1 << 60)
+
+
+class BeatDecider:
+    """Chooses beats among candidates in time order, each by what lies up to 2 s after it.
+
+    The usual height of a beat and the usual RR interval are medians of the last eight, so that one
+    giant ventricular beat or one artifact moves neither. A candidate is a beat
+
+    - when it is a third as high as usual, and within the time of a T wave nearly as high as the
+      beat before it;
+    - or, lower, when without it the gap to the next sure beat would be too long (search-back);
+    - never when a higher one lies within the refractory period.
+
+    After a pause the expected height sinks by half a second, and after six seconds without a beat
+    it is learned afresh, from candidates that stand out of the noise.
+
+    Parameters
+    ----------
+    rate : float
+        Of the sample numbers, Hz.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._times: list[int] = []
+        self._heights: list[float] = []
+        self._noises: list[float] = []
+        self._last = _NEVER
+        self._last_height = 0.0
+        self._usual = 0.0
+        self._recent_heights: list[float] = []
+        self._recent_intervals: list[float] = []
+        self._interval = 0.8 * rate
+
+    def push(
+        self,
+        times: NDArray[np.int64],
+        heights: NDArray[np.float64],
+        noises: NDArray[np.float64],
+    ) -> None:
+        """Take the next candidates.
+
+        Parameters
+        ----------
+        times : numpy.ndarray of int64
+            Samples, ascending, later than all before.
+        heights, noises : numpy.ndarray of float64
+            Height of each candidate and of the activity between beats there, mV.
+        """
+        self._times += times.tolist()
+        self._heights += heights.tolist()
+        self._noises += noises.tolist()
+
+    def decide(self, known_to: float) -> list[int]:
+        """Return the samples of the beats that can now be told.
+
+        Parameters
+        ----------
+        known_to : float
+            Sample up to which every candidate has been pushed; infinity at the end.
+        """
+        beats: list[int] = []
+        ahead = LOOK_AHEAD * self._rate
+        done = 0
+        for i, time in enumerate(self._times):
+            if time + ahead > known_to:
+                break
+            done = i + 1
+            if self._is_beat(i):
+                self._accept(i)
+                beats.append(time)
+        del self._times[:done], self._heights[:done], self._noises[:done]
+        return beats
+
+    def _is_beat(self, i: int) -> bool:
+        time, height = self._times[i], self._heights[i]
+        since = time - self._last
+        if since < _REFRACTORY * self._rate:
+            return False
+        if since > _LOST * self._rate:
+            self._learn(i)
+        usual = self._usual
+        if since > _PAUSE * self._rate:
+            if height < _LOST_NOISE * self._noises[i]:
+                return False
+            usual *= 0.5 ** (since / self._rate - _PAUSE)
+        needed = _BEAT_SHARE * usual
+        if since < _T_WAVE * self._rate:
+            share = _CROWDED_SHARE if since < _CROWDED * self._rate else _T_WAVE_SHARE
+            needed = max(needed, share * min(self._last_height, 1.5 * usual))
+        if height >= needed:
+            return not self._higher_within(i, _REFRACTORY)
+        return since >= _T_WAVE * self._rate and self._was_missed(i, usual)
+
+    def _was_missed(self, i: int, usual: float) -> bool:
+        """Tell whether a low candidate is a beat by its place, the best one of a long gap."""
+        time, height = self._times[i], self._heights[i]
+        if height < _MISSED_SHARE * usual:
+            return False
+        for j in range(i + 1, len(self._times)):
+            ahead = self._times[j] - time
+            if ahead >= LOOK_AHEAD * self._rate:
+                break
+            if self._heights[j] >= _BEAT_SHARE * usual and ahead >= _REFRACTORY * self._rate:
+                gap = self._times[j] - self._last
+                return gap > _MISSED_GAP * self._interval and ahead > _T_WAVE * self._rate
+            if self._heights[j] > height:
+                return False
+        return time - self._last > self._interval
+
+    def _higher_within(self, i: int, seconds: float) -> bool:
+        end = self._times[i] + seconds * self._rate
+        for j in range(i + 1, len(self._times)):
+            if self._times[j] >= end:
+                return False
+            if self._heights[j] > self._heights[i]:
+                return True
+        return False
+
+    def _learn(self, i: int) -> None:
+        """Learn the usual height from the two highest candidates ahead."""
+        end = self._times[i] + LOOK_AHEAD * self._rate
+        ahead = sorted(
+            height
+            for time, height in zip(self._times[i:], self._heights[i:], strict=True)
+            if time < end
+        )
+        self._usual = max(ahead[-2] if len(ahead) > 1 else 0.0, 0.5 * ahead[-1])
+        self._recent_heights = [self._usual] * 3
+        self._last = _NEVER
+
+    def _accept(self, i: int) -> None:
+        time, height = self._times[i], self._heights[i]
+        if self._last != _NEVER:
+            since = float(time - self._last)
+            usual = self._interval
+            self._recent_intervals.append(min(max(since, 0.5 * usual), 1.6 * usual))
+            del self._recent_intervals[:-_HISTORY]
+            self._interval = median(self._recent_intervals)
+        self._last, self._last_height = time, height
+        self._recent_heights.append(min(height, _TALLEST * self._usual))
+        del self._recent_heights[:-_HISTORY]
+        self._usual = median(self._recent_heights)

@@ -1,0 +1,279 @@
+"""Where the beats are: a QRS detector that is fed blocks and needs neither model nor file.
+
+The way of a beat: gaps are filled, high rates decimated, each lead turned into the energy of what
+looks like a QRS (:mod:`signals.ecg._qrs_front`); the leads that can be read are added up; hills of
+the sum are candidates, chosen by height, distance and their neighbours
+(:mod:`signals.ecg._qrs_decide`); and each beat is put on the extremum of its QRS. Where no lead can
+be read there are no beats, and the quality says why.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signals.ecg._qrs_decide import LOOK_AHEAD, BeatDecider
+from signals.ecg._qrs_front import QrsFront
+from signals.filters import Decimator, GapFiller
+from signals.quality import QualityMeter, is_readable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LOWEST_RATE = 100.0
+"""Hz; a QRS of 80 ms is eight samples there, and fewer tell nothing from a T wave."""
+
+_HIGHEST_RATE = 600.0  # Hz; beyond it, samples cost time and find no more beats
+_BLOCK_SECONDS = 60
+_LEAST_HEIGHT = 0.015  # mV
+_LEAST_OF_NOISE = 2.0
+_NOISE_POINTS = 25
+_NOISE_RANK = 7  # of 25: about the 30th percentile
+_MEMORY = 8  # seconds
+_PEAK_REACH = 0.08  # s
+_ALIGN_VOTE = 0.1
+_ALIGN_LEVEL = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class QrsBatch:
+    """What a detector found since the last time it was asked.
+
+    Parameters
+    ----------
+    peaks : numpy.ndarray, shape (n,), int64
+        R peaks as samples of the recording, ascending over all batches.
+    quality : numpy.ndarray, shape (leads, k), uint8
+        :class:`~signals.quality.Quality` of the next k seconds.
+    """
+
+    peaks: NDArray[np.int64]
+    quality: NDArray[np.uint8]
+
+
+class QrsDetector:
+    """Finds R peaks in one or more leads that are sampled together.
+
+    The result is the same, to the last bit, however the samples are cut into blocks. Time is linear
+    in the length and memory does not depend on it.
+
+    Parameters
+    ----------
+    rate : float
+        Hz, at least 100. Rates above 600 Hz are decimated inside.
+    rails : sequence of (float, float)
+        Least and greatest value the converter of each lead can give, mV: one pair for each lead.
+
+    Raises
+    ------
+    ValueError
+        If the rate is below 100 Hz or there is no lead.
+    """
+
+    def __init__(self, rate: float, rails: Sequence[tuple[float, float]]) -> None:
+        if not rate >= LOWEST_RATE:
+            raise ValueError(f"beats cannot be found at {rate:g} Hz: 100 Hz and more are needed")
+        if len(rails) == 0:
+            raise ValueError("beats cannot be found without a lead")
+        self._rate = rate
+        self._n_leads = len(rails)
+        self._seen = 0
+        self._meter = QualityMeter(rate, rails)
+        self._filler = GapFiller(self._n_leads)
+        self._factor = int(np.ceil(rate / _HIGHEST_RATE))
+        self._decimator = Decimator(rate, self._factor, self._n_leads) if self._factor > 1 else None
+        self._inner_rate = rate / self._factor
+        self._front = QrsFront(self._inner_rate, self._n_leads)
+        self._decider = BeatDecider(self._inner_rate)
+        # from the second to search next on
+        self._second = 0
+        self._codes = np.zeros((self._n_leads, 0), np.uint8)
+        self._energy = np.zeros((self._n_leads, 0))
+        # from further back: what a beat still undecided is aligned by
+        self._deflection = np.zeros((self._n_leads, 0), np.int64)
+        self._deflection_start = 0
+        # the last seconds searched
+        self._levels = np.zeros((self._n_leads, 0))
+        self._noises = np.zeros((self._n_leads, 0))
+        # height and noise of the last two samples searched; nothing before the first
+        self._border = np.zeros((2, 1))
+        self._leads = np.zeros(0, np.intp)  # the lead that beats are aligned by; -1: none readable
+
+    @property
+    def look_ahead(self) -> float:
+        """Seconds: a peak at t is given out when all samples up to t + this have been pushed."""
+        lag = self._front.delay * self._factor
+        if self._decimator is not None:
+            lag += self._decimator.delay
+        return LOOK_AHEAD + 1.0 + _PEAK_REACH + (lag + 3 * self._factor) / self._rate
+
+    def push(self, samples: NDArray[np.float32]) -> QrsBatch:
+        """Take the next samples.
+
+        Parameters
+        ----------
+        samples : numpy.ndarray, shape (leads, n), float32
+            mV, NaN where missing.
+
+        Returns
+        -------
+        QrsBatch
+            The beats that can be decided now, and the seconds that are complete.
+        """
+        step = int(_BLOCK_SECONDS * self._rate)
+        return _joined(
+            [
+                self._push_block(samples[:, i : i + step])
+                for i in range(0, max(1, samples.shape[1]), step)
+            ]
+        )
+
+    def finish(self) -> QrsBatch:
+        """Return what is left at the end of the recording."""
+        quality = self._meter.finish()
+        self._codes = np.concatenate((self._codes, quality), axis=1)
+        # as if the last sample stayed, until the filters have given out what they hold
+        if self._seen:
+            held = (self._front.delay + 1) * self._factor
+            if self._decimator is not None:
+                held += self._decimator.delay
+            self._filter(np.full((self._n_leads, held), np.nan, np.float32))
+            length = -(-self._seen // self._factor) - self._edge(self._second)
+            self._energy = self._energy[:, :length]
+        return QrsBatch(self._search(at_end=True), quality)
+
+    def _push_block(self, samples: NDArray[np.float32]) -> QrsBatch:
+        self._seen += samples.shape[1]
+        quality = self._meter.push(samples)
+        self._codes = np.concatenate((self._codes, quality), axis=1)
+        self._filter(samples)
+        return QrsBatch(self._search(at_end=False), quality)
+
+    def _filter(self, samples: NDArray[np.float32]) -> None:
+        samples = self._filler.push(samples)
+        if self._decimator is not None:
+            samples = self._decimator.push(samples)
+        traces = self._front.push(samples)
+        self._energy = np.concatenate((self._energy, traces.energy), axis=1)
+        self._deflection = np.concatenate((self._deflection, traces.deflection), axis=1)
+
+    def _search(self, *, at_end: bool) -> NDArray[np.int64]:
+        """Search the seconds whose energy and quality are both known."""
+        start = self._edge(self._second)
+        last = self._second + self._codes.shape[1]
+        while self._edge(last) > start + self._energy.shape[1] and not at_end:
+            last -= 1
+        edges = np.array([self._edge(k) for k in range(self._second, last + 1)], np.int64) - start
+        edges = np.minimum(edges, self._energy.shape[1])  # the last second may be a part
+        readable = is_readable(self._codes[:, : len(edges) - 1])
+        searched = int(edges[-1])
+        if searched:
+            self._decider.push(*self._candidates(self._energy[:, :searched], edges, readable))
+        self._codes = self._codes[:, last - self._second :]
+        self._energy = self._energy[:, searched:].copy()
+        self._second = last
+        beats = self._decider.decide(float("inf") if at_end else start + searched - 2.0)
+        peaks = self._align(beats) if beats else np.zeros(0, np.int64)
+        self._forget()
+        return peaks
+
+    def _edge(self, second: int) -> int:
+        return int(np.ceil(second * self._inner_rate))
+
+    def _candidates(
+        self, energy: NDArray[np.float64], edges: NDArray[np.int64], readable: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return sample, height and noise of the hills in whole seconds between `edges`."""
+        lengths = np.diff(edges)
+        weights = self._weights(energy, edges, readable)
+        height = _sum_over_leads(np.repeat(weights, lengths, axis=1) * energy)
+        noise = _quiet(height[np.newaxis], edges)[0]
+        noise[~readable.any(axis=0)] = np.inf
+        searched = np.concatenate(
+            (self._border, np.stack((height, np.repeat(noise, lengths)))), axis=1
+        )
+        start = self._edge(self._second) - self._border.shape[1]
+        self._border = searched[:, -2:]
+        height, noise = searched
+        hill = (height[1:-1] > height[:-2]) & (height[1:-1] >= height[2:])
+        hill &= height[1:-1] >= np.maximum(_LEAST_HEIGHT, _LEAST_OF_NOISE * noise[1:-1])
+        top = np.flatnonzero(hill) + 1
+        return top + start, height[top], noise[top]
+
+    def _weights(
+        self, energy: NDArray[np.float64], edges: NDArray[np.int64], readable: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """Return the vote of each lead in each second: how far beats rise above what lies between."""
+        first = np.minimum(edges[:-1], energy.shape[1] - 1)
+        levels = np.maximum.reduceat(energy, first, axis=1)
+        self._levels = np.concatenate((self._levels, levels), axis=1)
+        self._noises = np.concatenate((self._noises, _quiet(energy, edges)), axis=1)
+        count = len(edges) - 1
+        level = _trailing_median(self._levels, count)
+        ratio = level / (_trailing_median(self._noises, count) + _LEAST_HEIGHT / 4)
+        self._levels = self._levels[:, -_MEMORY:]
+        self._noises = self._noises[:, -_MEMORY:]
+        vote = np.where(readable, ratio * ratio, 0.0)
+        vote /= np.maximum(_sum_over_leads(vote), np.finfo(float).tiny)
+        level = np.where(vote >= _ALIGN_VOTE, level, 0.0)
+        lead = np.argmax(level >= _ALIGN_LEVEL * level.max(axis=0), axis=0)
+        self._leads = np.concatenate((self._leads, np.where(readable.any(axis=0), lead, -1)))
+        return vote
+
+    def _align(self, beats: list[int]) -> NDArray[np.int64]:
+        """Return the samples of the recording at the extremes of the QRS of `beats`."""
+        reach = round(_PEAK_REACH * self._inner_rate)
+        middle = np.array(beats, np.int64)
+        lead = self._lead_at(middle / self._inner_rate)
+        place = middle[:, np.newaxis] + np.arange(-reach, reach + 1)
+        held = np.clip(place - self._deflection_start, 0, self._deflection.shape[1] - 1)
+        size = np.abs(self._deflection[lead[:, np.newaxis], held])
+        peaks = (middle - reach + np.argmax(size, axis=1)) * self._factor
+        peaks = np.clip(peaks, 0, self._seen - 1)
+        peaks = peaks[self._lead_at(peaks / self._rate) >= 0]
+        return peaks
+
+    def _lead_at(self, seconds: NDArray[np.float64]) -> NDArray[np.intp]:
+        place = seconds.astype(np.intp) - (self._second - len(self._leads))
+        return self._leads[np.minimum(place, len(self._leads) - 1)]
+
+    def _forget(self) -> None:
+        """Drop what no beat to come can ask for."""
+        self._leads = self._leads[-_MEMORY:]
+        oldest = self._edge(max(0, self._second - _MEMORY)) - self._deflection_start
+        if oldest > 0:
+            self._deflection = self._deflection[:, oldest:].copy()
+            self._deflection_start += oldest
+
+
+def _joined(batches: list[QrsBatch]) -> QrsBatch:
+    return QrsBatch(
+        np.concatenate([batch.peaks for batch in batches]),
+        np.concatenate([batch.quality for batch in batches], axis=1),
+    )
+
+
+def _sum_over_leads(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Add up rows in their order; numpy's own order depends on how long the rows are."""
+    return reduce(np.add, values)
+
+
+def _quiet(height: NDArray[np.float64], edges: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the height that a third of each second stays under, shape (rows, seconds)."""
+    place = edges[:-1, np.newaxis] + np.diff(edges)[:, np.newaxis] * np.arange(_NOISE_POINTS) // (
+        _NOISE_POINTS
+    )
+    points = height[:, np.minimum(place, height.shape[1] - 1)]
+    return np.partition(points, _NOISE_RANK, axis=2)[:, :, _NOISE_RANK]
+
+
+def _trailing_median(values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Return, for each of the last `count` columns, the median of the eight up to it."""
+    padding = np.repeat(values[:, :1], max(0, count + _MEMORY - 1 - values.shape[1]), axis=1)
+    padded = np.concatenate((padding, values), axis=1)[:, -(count + _MEMORY - 1) :]
+    windows = np.lib.stride_tricks.sliding_window_view(padded, _MEMORY, axis=1)
+    return np.asarray(np.median(windows, axis=2))
