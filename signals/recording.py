@@ -161,9 +161,12 @@ class Channel:
 
     def to_physical(self, digital: DigitalArray) -> NDArray[np.float32]:
         """Return the physical values of `digital`, NaN where a sample is missing."""
-        physical = digital.astype(np.float32)
-        physical *= np.float32(self.scale)
-        physical += np.float32(self.offset)
+        if digital.dtype.itemsize <= 2:
+            physical = digital.astype(np.float32)
+            physical *= np.float32(self.scale)
+            physical += np.float32(self.offset)
+        else:  # float32 holds integers up to 24 bits only, and a large offset eats some of those
+            physical = (digital * self.scale + self.offset).astype(np.float32)
         if self.missing is not None:
             physical[digital == self.missing] = np.nan
         return physical

@@ -75,7 +75,7 @@ class SignalFile:
         self._begins = [[signal.first for signal in signals]]
         self._kept: tuple[int, list[DigitalArray]] | None = None
 
-    def read(self, signal: Signal, start: int, stop: int) -> tuple[int, DigitalArray]:
+    def read(self, signal: Signal, start: int, stop: int) -> DigitalArray:
         """Return stored samples of one signal.
 
         Parameters
@@ -87,25 +87,26 @@ class SignalFile:
 
         Returns
         -------
-        int
-            How many samples the file holds of those asked for; the others lie behind its end.
-        numpy.ndarray, shape (that many,)
-            The first ones.
+        numpy.ndarray, shape (at most stop - start,)
+            Fewer where the file ends before `stop`.
         """
         index = self._order[id(signal)]
         per_frame = signal.samples_per_frame
         shift = signal.skew * per_frame
         start, stop = start + shift, min(stop + shift, self.n_frames * per_frame)
         if stop <= start:
-            return 0, np.empty(0, np.int16)
+            return np.empty(0, np.int16)
         step = self._piece_frames * per_frame
         chunks = []
         for piece in range(start // step, (stop - 1) // step + 1):
             begin = piece * step
             samples = self._piece(piece)[index]
             chunks.append(samples[max(0, start - begin) : stop - begin])
-        joined = chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
-        return len(joined), joined
+        return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
+
+    def forget(self) -> None:
+        """Let go of the decoded piece that is kept."""
+        self._kept = None
 
     def _count_frames(self) -> int:
         try:

@@ -253,7 +253,8 @@ class _EdfRecording(Recording):
             start=start,
             patient=_patient(header),
             annotations=tuple(
-                Annotation(onset - began, text, duration) for onset, duration, text in annotations
+                _annotation(onset - began, duration, text, labels)
+                for onset, duration, text in annotations
             ),
             repairs=tuple(dict.fromkeys(repairs)),
         )
@@ -296,6 +297,13 @@ class _EdfRecording(Recording):
                 row[low - start : high - start] = self._file.samples_of(
                     signal, low + skip, high + skip
                 )
+
+
+def _annotation(onset: float, duration: float, text: str, labels: tuple[str, ...]) -> Annotation:
+    before, mark, label = text.rpartition("@@")  # EDF+ ties an annotation to one signal like that
+    if mark and label in labels:
+        return Annotation(onset, before, duration, channel=label)
+    return Annotation(onset, text, duration)
 
 
 def _patient(header: Header) -> Patient:

@@ -93,7 +93,7 @@ def open_wfdb(path: Path) -> Recording:
             f"The header gives no gain for {', '.join(bare)}: not calibrated, "
             "200 steps a unit are assumed."
         )
-    annotations = _annotations(path.with_suffix(".atr"), header.rate, repairs)
+    annotations = _annotations(path.with_suffix(".atr"), header.rate, n_frames, repairs)
     return _WfdbRecording(
         tuple(tracks),
         tuple(parts),
@@ -144,6 +144,11 @@ class _Track:
         """The integer that stands for "no sample"."""
         own = self.reference.missing
         return _NO_SAMPLE if self.mixed or own is None else own
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether samples need more than 16 bits."""
+        return self.mixed or self.reference.stored_range[1] > np.iinfo(np.int16).max
 
 
 def _single(header: Header, repairs: list[str]) -> _Part:
@@ -300,7 +305,9 @@ def _files(path: Path, parts: list[_Part]) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(files))
 
 
-def _annotations(path: Path, rate: float, repairs: list[str]) -> tuple[Annotation, ...]:
+def _annotations(
+    path: Path, rate: float, n_frames: int, repairs: list[str]
+) -> tuple[Annotation, ...]:
     """Read the reference annotations at `path`, if there are any."""
     if not path.is_file():
         return ()
@@ -309,19 +316,32 @@ def _annotations(path: Path, rate: float, repairs: list[str]) -> tuple[Annotatio
     try:
         read = wfdb.rdann(str(path.with_suffix("")), "atr")
         # an annotation file may count in ticks of its own, finer than the signal's samples
-        onsets = np.asarray(read.sample, np.int64) / float(read.fs or rate)
-        rows = sorted(zip(onsets.tolist(), read.symbol, read.aux_note, strict=True), key=_first)
+        onsets = (np.asarray(read.sample, np.int64) / float(read.fs or rate)).tolist()
+        annotations = [
+            Annotation(onset, text=symbol, note=_note(note))
+            for onset, symbol, note in zip(onsets, read.symbol, read.aux_note, strict=True)
+            if isinstance(symbol, str)  # NaN for a code that means nothing
+        ]
     except _WHAT_RDANN_RAISES:
         repairs.append(f"The annotations ({path.name}) are damaged: they are left out.")
         return ()
-    return tuple(
-        Annotation(onset, text=str(symbol), note=str(note).rstrip("\0"))
-        for onset, symbol, note in rows
-    )
+    end = n_frames / rate
+    inside = [annotation for annotation in annotations if 0 <= annotation.onset <= end]
+    if left_out := len(onsets) - len(inside):
+        repairs.append(
+            f"{left_out:,} annotations ({path.name}) are of no known kind or lie outside of the "
+            "recording: they are left out."
+        )
+    return tuple(sorted(inside, key=lambda annotation: annotation.onset))
 
 
-def _first(row: tuple[float, str, str]) -> float:
-    return row[0]
+def _note(text: str) -> str:
+    """Return an auxiliary text, which `wfdb` gives with a character for each byte."""
+    text = text.rstrip("\0")
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError:
+        return text
 
 
 class _WfdbRecording(Recording):
@@ -333,33 +353,33 @@ class _WfdbRecording(Recording):
 
     def read_digital(self, channels: Sequence[int], start: int, stop: int) -> DigitalArray:
         """Return stored integers; see :meth:`Recording.read_digital`."""
-        wide = any(self._is_wide(index) for index in channels)
+        tracks = [self._tracks[index] for index in channels]
+        wide = any(track.is_wide for track in tracks)
         samples = np.empty((len(channels), stop - start), np.int32 if wide else np.int16)
-        for row, index in zip(samples, channels, strict=True):
-            self._fill(row, index, start, stop)
-        return samples
-
-    def _is_wide(self, index: int) -> bool:
-        track = self._tracks[index]
-        return track.mixed or track.reference.stored_range[1] > np.iinfo(np.int16).max
-
-    def _fill(self, row: DigitalArray, index: int, start: int, stop: int) -> None:
-        track = self._tracks[index]
-        row[:] = track.missing
-        per_frame = track.reference.samples_per_frame
-        first = bisect_right(self._stops, start // per_frame)
-        for number in range(first, len(self._parts)):
-            part, source = self._parts[number], track.sources[number]
+        samples[:] = np.array([[track.missing] for track in tracks])
+        per_frame = tracks[0].reference.samples_per_frame
+        for number in range(bisect_right(self._stops, start // per_frame), len(self._parts)):
+            part = self._parts[number]
             begin, end = part.start * per_frame, part.stop * per_frame
             if begin >= stop:
                 break
-            if source is None or source.file not in part.files:
-                continue
             low, high = max(start, begin), min(stop, end)
-            count, samples = part.files[source.file].read(source, low - begin, high - begin)
-            if track.mixed:
-                samples = _brought(samples, source, track.reference)
-            row[low - start : low - start + count] = samples
+            for row, track in zip(samples, tracks, strict=True):
+                found = _stored(track, number, part, low - begin, high - begin)
+                row[low - start : low - start + len(found)] = found
+            if stop >= end and number + 1 < len(self._parts):
+                for file in part.files.values():
+                    file.forget()  # a record of ten thousand segments would fill the memory
+        return samples
+
+
+def _stored(track: _Track, number: int, part: _Part, start: int, stop: int) -> DigitalArray:
+    """Return samples of one part, as many of those asked for as it holds."""
+    source = track.sources[number]
+    if source is None or source.file not in part.files:
+        return np.empty(0, np.int16)
+    samples = part.files[source.file].read(source, start, stop)
+    return _brought(samples, source, track.reference) if track.mixed else samples
 
 
 def _brought(samples: DigitalArray, source: Signal, reference: Signal) -> DigitalArray:
