@@ -6,8 +6,8 @@ machine alone (``AF_UNIX``, which the desktop and worker processes need).
 
 What it promises: no Python code in this process, ours or that of any package, reaches the network
 through Python's own socket module, which is what ``urllib``, ``http``, ``requests``, ``aiohttp``,
-``asyncio`` and ``ssl`` all stand on. A hook cannot be taken away again as long as the process lives,
-and it sees later imports and every thread.
+``asyncio`` and ``ssl`` all stand on. A hook cannot be taken away again as long as the process
+lives, and it sees later imports and every thread.
 
 What it cannot promise: compiled code that calls the operating system by itself (a C extension,
 ``ctypes``, Qt's own network module, which is not installed) never asks Python; a program that is

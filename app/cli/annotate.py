@@ -1,0 +1,152 @@
+"""``tracekeep annotate``: what was found, as WFDB annotation files. Needs no vault."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from app.cli.exits import CommandError, ExitCode
+from app.cli.options import JobsOption, JsonOption, LeadsOption, PathsArgument, split_leads
+from app.cli.output import say_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXTENSION = "tk"
+
+
+class Job(NamedTuple):
+    """A recording, and the annotation file to write for it."""
+
+    source: Path
+    folder: Path
+    name: str
+
+    @property
+    def target(self) -> Path:
+        """The annotation file."""
+        return self.folder / f"{self.name}.{EXTENSION}"
+
+
+class _Written(NamedTuple):
+    beats: int
+    rhythm_changes: int
+
+
+def annotate(
+    paths: PathsArgument,
+    *,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Where the files go; made if need be.")
+    ],
+    jobs: JobsOption = 1,
+    leads: LeadsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write WFDB annotation files, for EC57 tools to score.
+
+    For each recording a file RECORD.tk is written; no vault is needed. It holds every beat, with
+    the WFDB symbol of its AAMI class (N S V F Q), and every change of rhythm as a "+" annotation
+    with a note such as "(AFIB", "(VT" or "(N", in order of time.
+
+    What lies in a folder below one that is named goes to the same folder below DIR. Where two
+    recordings would share a file, all go by their place below the folder that holds them all; if
+    that is one folder too, by their whole file names.
+
+    With --json: {"written": [{"path", "annotations", "beats", "rhythm_changes"}],
+    "failed": [{"path", "problem"}]}.
+    """
+    from app.cli.progress import progress_bar
+    from app.faults import explain
+    from app.workers import run_tasks
+
+    plan = plan_files(paths, out)
+    if not plan:
+        raise CommandError(f"there is no recording in {', '.join(map(str, paths))}")
+    out.mkdir(parents=True, exist_ok=True)
+    work = partial(_annotate_one, leads=split_leads(leads))
+    written, failed = [], []
+    with progress_bar("recordings", hidden=json) as bar:
+        bar.show(0, len(plan))
+        with closing(run_tasks(work, plan, jobs)) as results:
+            for job, result in results:
+                if isinstance(result, Exception):
+                    problem = f"{job.source}: {explain(result).removeprefix(f'{job.source}: ')}"
+                    failed.append({"path": str(job.source), "problem": problem})
+                    bar.note(f"failed: {problem}")
+                else:
+                    where = {"path": str(job.source), "annotations": str(job.target)}
+                    written.append({**where, **result._asdict()})
+                    if not json:
+                        bar.say(
+                            f"{job.target}: {result.beats} beats, "
+                            f"{result.rhythm_changes} rhythm changes"
+                        )
+                bar.show(len(written) + len(failed), len(plan))
+    if json:
+        say_json({"written": written, "failed": failed})
+    if failed:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def plan_files(paths: Sequence[Path], out: Path) -> list[Job]:
+    """Return which recording is written to which file; no two to one."""
+    from signals.readers import find_recordings
+
+    found: dict[Path, Path] = {}  # each recording, and its place below what was named
+    for named in paths:
+        for source in find_recordings([named]):
+            below = source.relative_to(named) if source.is_relative_to(named) else source
+            is_inside = named.is_dir() and below != Path()
+            found.setdefault(source, below if is_inside else Path(source.name))
+    jobs = [_job(source, place, out, whole_name=False) for source, place in found.items()]
+    if len({job.target for job in jobs}) < len(jobs):
+        resolved = [Path(os.path.abspath(source)) for source in found]  # noqa: PTH100 (keeps links)
+        common = Path(os.path.commonpath([source.parent for source in resolved]))
+        places = [source.relative_to(common) for source in resolved]
+        jobs = [
+            _job(source, place, out, whole_name=False)
+            for source, place in zip(found, places, strict=True)
+        ]
+        shared = {target for target, n in Counter(job.target for job in jobs).items() if n > 1}
+        jobs = [
+            _job(job.source, place, out, whole_name=job.target in shared)
+            for job, place in zip(jobs, places, strict=True)
+        ]
+    return jobs
+
+
+def _job(source: Path, place: Path, out: Path, *, whole_name: bool) -> Job:
+    name = place.name if whole_name else place.stem
+    # Names of WFDB files hold letters, digits and a few signs.
+    return Job(source, out / place.parent, re.sub(r"[^\w\-.]", "_", name) or "_")
+
+
+def _annotate_one(job: Job, *, leads: Sequence[str] | None) -> _Written:
+    from app.analysis import analyze_recording
+    from app.interop.annotations import RHYTHM_CHANGE, wfdb_annotations
+    from signals.readers import open_recording
+    from signals.writers.wfdb_annotations import write_annotations
+
+    with open_recording(job.source) as recording:
+        report = analyze_recording(recording, leads=leads)
+    annotations = wfdb_annotations(report)
+    job.folder.mkdir(parents=True, exist_ok=True)
+    write_annotations(
+        job.folder,
+        job.name,
+        EXTENSION,
+        report.beats.rate,
+        [a.sample for a in annotations],
+        [a.symbol for a in annotations],
+        [a.note for a in annotations],
+    )
+    changes = sum(a.symbol == RHYTHM_CHANGE for a in annotations)
+    return _Written(len(report.beats), changes)

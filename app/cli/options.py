@@ -1,0 +1,195 @@
+"""The options that several commands share, and the vault that they lead to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from app.cli.exits import CommandError, PassphraseError
+from app.settings import VAULT_VARIABLE, default_vault_path
+
+if TYPE_CHECKING:
+    from app.vault import Vault
+
+_TRIES = 3
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Write one JSON document to stdout, and nothing else.")
+]
+VaultOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--vault",
+        metavar="PATH",
+        envvar=VAULT_VARIABLE,
+        show_default="in the user's data folder",
+        help="The vault.",
+    ),
+]
+PassphraseFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--passphrase-file",
+        metavar="FILE",
+        help="Read the passphrase from the first line of a file (default: ask for it).",
+    ),
+]
+PassphraseCommandOption = Annotated[
+    str | None,
+    typer.Option(
+        "--passphrase-command",
+        metavar="COMMAND",
+        help="Run a command, such as that of a password manager, that prints the passphrase.",
+    ),
+]
+RecoveryKeyFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--recovery-key-file",
+        metavar="FILE",
+        help="Open with the recovery key in a file: for when the passphrase is lost.",
+    ),
+]
+PathsArgument = Annotated[
+    list[Path],
+    typer.Argument(metavar="PATH...", help="Recordings, or folders of them, searched in depth."),
+]
+IdArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="The recording: the first digits of its id.")
+]
+LeadsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar='"A,B"',
+        help="The labels of the ECG leads, where the labels do not show which channels are ECG.",
+    ),
+]
+JobsOption = Annotated[
+    int, typer.Option(min=1, metavar="N", help="How many recordings to work on at a time.")
+]
+
+
+class Access(NamedTuple):
+    """How a vault is opened: where it is, and what unlocks it."""
+
+    vault: Path | None
+    passphrase_file: Path | None
+    passphrase_command: str | None
+    recovery_key_file: Path | None
+
+    @property
+    def path(self) -> Path:
+        """The folder of the vault."""
+        return self.vault or default_vault_path()
+
+    def open(self) -> Vault:
+        """Open the vault, asking for the passphrase if nothing else tells it.
+
+        Raises
+        ------
+        VaultError
+            If it cannot be opened; a passphrase that is typed may be wrong twice.
+        CommandError
+            If there is no vault, or no way to learn the passphrase.
+        """
+        _at_most_one(self.passphrase_file, self.passphrase_command, self.recovery_key_file)
+        path = self.path
+        if not path.exists():
+            raise CommandError(f"{path}: there is no vault; make one with: tracekeep vault create")
+        from app.vault import Vault, VaultLockedError
+
+        if self.recovery_key_file:
+            return Vault.open_with_recovery_key(path, _first_line(self.recovery_key_file))
+        given = given_passphrase(self.passphrase_file, self.passphrase_command)
+        if given is not None:
+            return Vault.open(path, given)
+        for _ in range(_TRIES - 1):
+            try:
+                return Vault.open(path, ask(f"Passphrase of {path}: "))
+            except VaultLockedError:
+                typer.echo("That is not the passphrase. Try again.", err=True)
+        return Vault.open(path, ask(f"Passphrase of {path}: "))
+
+
+def split_leads(leads: str | None) -> list[str] | None:
+    """Return the labels that ``--leads "A,B"`` names."""
+    if leads is None:
+        return None
+    return [label.strip() for label in leads.split(",") if label.strip()]
+
+
+def given_passphrase(file: Path | None, command: str | None) -> str | None:
+    """Return the passphrase that an option leads to, None where there is none.
+
+    Raises
+    ------
+    PassphraseError
+        If the file or the command gives none.
+    """
+    _at_most_one(file, command)
+    if file:
+        return _first_line(file)
+    if command:
+        return _printed_by(command)
+    return None
+
+
+def ask(question: str) -> str:
+    """Return what the user types, unseen.
+
+    Raises
+    ------
+    PassphraseError
+        If there is no terminal to ask at.
+    """
+    import getpass
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)  # it would show what is typed
+        try:
+            return getpass.getpass(question)
+        except (getpass.GetPassWarning, EOFError):
+            raise PassphraseError(
+                "there is no terminal to ask for the passphrase at; "
+                "use --passphrase-file or --passphrase-command"
+            ) from None
+
+
+def _at_most_one(*ways: object) -> None:
+    if sum(way is not None for way in ways) > 1:
+        raise typer.BadParameter(
+            "--passphrase-file, --passphrase-command and --recovery-key-file exclude each other"
+        )
+
+
+def _first_line(file: Path) -> str:
+    try:
+        with file.open(encoding="utf-8") as text:
+            line = text.readline().rstrip("\r\n")
+    except OSError as error:
+        raise PassphraseError(f"{file}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise PassphraseError(f"{file}: it holds no text in UTF-8") from None
+    if not line:
+        raise PassphraseError(f"{file}: its first line is empty")
+    return line
+
+
+def _printed_by(command: str) -> str:
+    import shlex
+    import subprocess
+
+    try:
+        # stdin and stderr stay the terminal's, since a password manager may have to ask.
+        done = subprocess.run(shlex.split(command), stdout=subprocess.PIPE, check=False, text=True)
+    except (OSError, ValueError) as error:
+        raise PassphraseError(f"the passphrase command cannot be run: {error}") from None
+    line = done.stdout.partition("\n")[0].rstrip("\r")
+    if done.returncode != 0:
+        raise PassphraseError(f"the passphrase command ended with exit code {done.returncode}")
+    if not line:
+        raise PassphraseError("the passphrase command printed nothing")
+    return line

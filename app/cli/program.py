@@ -1,0 +1,85 @@
+"""The program: all commands together. Each imports what it needs when it runs, not before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from app import __version__
+from app.cli.analyze import analyze
+from app.cli.annotate import annotate
+from app.cli.desktop import desktop
+from app.cli.exits import EPILOG, errors_to_exit_codes
+from app.cli.export import export
+from app.cli.list import list_recordings
+from app.cli.show import show
+from app.cli.vault import check, create, info
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class _Commands(TyperGroup):
+    """All commands, behind the one handler of errors."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 (Typer's own types moved between versions)
+        with errors_to_exit_codes():
+            return super().invoke(ctx)
+
+
+program = typer.Typer(
+    name="tracekeep",
+    cls=_Commands,
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # with panels, --help takes three times as long
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+_vault = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Make a vault, look at it, check it."
+)
+program.add_typer(_vault, name="vault")
+
+
+@program.callback()
+def tracekeep(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            is_eager=True,
+            callback=lambda given: _show_version(given),
+            help="Say which version this is.",
+        ),
+    ] = False,
+) -> None:
+    """Read ECG recordings on this machine and keep the results in an encrypted vault.
+
+    Nothing leaves the machine. Research use only: findings are proposals to a trained reader.
+    """
+
+
+def _show_version(given: bool) -> None:  # noqa: FBT001 (as Typer calls it)
+    if given:
+        typer.echo(f"tracekeep {__version__}")
+        raise typer.Exit
+
+
+def _add(group: typer.Typer, name: str, command: Callable[..., None]) -> None:
+    group.command(name, epilog=EPILOG)(command)
+
+
+_add(_vault, "create", create)
+_add(_vault, "info", info)
+_add(_vault, "check", check)
+_add(program, "analyze", analyze)
+_add(program, "annotate", annotate)
+_add(program, "list", list_recordings)
+_add(program, "show", show)
+_add(program, "export", export)
+_add(program, "desktop", desktop)
