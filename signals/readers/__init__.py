@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING
 
 from signals.readers import edf, wfdb
@@ -36,7 +37,8 @@ def open_recording(path: Path) -> Recording:
     RecordingError
         If there is no such file, it cannot be read, or is in no format that is read.
     """
-    if not os.path.lexists(path) and (header := path.with_name(f"{path.name}.hea")).exists():
+    header = path.with_name(f"{path.name}.hea")
+    if not os.path.lexists(path) and _is_file(header):
         path = header
     head = _head(path)
     if edf.recognises(path, head):
@@ -44,7 +46,7 @@ def open_recording(path: Path) -> Recording:
     if wfdb.recognises(path, head):
         return wfdb.open_wfdb(path)
     header = path.with_suffix(".hea")
-    if path != header and header.is_file() and wfdb.recognises(header, _head(header)):
+    if path != header and _is_file(header) and wfdb.recognises(header, _head(header)):
         return wfdb.open_wfdb(header)
     raise RecordingError(path, f"is in no format that is read ({_FORMATS})")
 
@@ -61,7 +63,7 @@ def find_recordings(paths: Iterable[Path]) -> Iterator[Path]:
     """
     seen: set[str] = set()
     for path in paths:
-        for found in _walk(path, set()) if path.is_dir() else [_named(path)]:
+        for found in _walk(path, set()) if _is_folder(path) else [_named(path)]:
             identity = os.path.realpath(found)
             if identity not in seen:
                 seen.add(identity)
@@ -71,7 +73,7 @@ def find_recordings(paths: Iterable[Path]) -> Iterator[Path]:
 def _named(path: Path) -> Path:
     """Return the header that `path` stands for, or `path` itself."""
     for header in (path.with_name(f"{path.name}.hea"), path.with_suffix(".hea")):
-        if header.is_file() and not _is_other_recording(path):
+        if _is_file(header) and not _is_other_recording(path):
             return header
     return path
 
@@ -86,12 +88,12 @@ def _walk(folder: Path, above: set[tuple[int, int]]) -> Iterator[Path]:
     identity = (status.st_dev, status.st_ino)
     if identity in above:  # a link back to a folder that is being searched
         return
-    headers = (entry for entry in entries if entry.suffix == ".hea" and entry.is_file())
+    headers = (entry for entry in entries if entry.suffix == ".hea" and _is_file(entry))
     segments = set[str]().union(*map(_segments, headers))
     for entry in entries:
         if entry.name.startswith("."):
             continue
-        if entry.is_dir():
+        if _is_folder(entry):
             yield from _walk(entry, above | {identity})
         elif _is_other_recording(entry) or (entry.suffix == ".hea" and entry.stem not in segments):
             yield entry
@@ -115,6 +117,22 @@ def _is_other_recording(path: Path) -> bool:
         return False
 
 
+def _is_folder(path: Path) -> bool:
+    """Return whether `path` is a folder, False too where that cannot be known."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _is_file(path: Path) -> bool:
+    """Return whether `path` is a file, False too where that cannot be known."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def _head(path: Path) -> bytes:
     """Return the first bytes of the file.
 
@@ -123,10 +141,12 @@ def _head(path: Path) -> bytes:
     RecordingError
         If there is no such file, or it cannot be read, or is empty.
     """
-    if path.is_dir():
-        raise RecordingError(path, "is a folder, not a recording")
     try:
-        if not path.is_file() and path.exists():
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            next(path.iterdir(), None)
+            raise RecordingError(path, "is a folder, not a recording")
+        if not stat.S_ISREG(mode):
             raise RecordingError(path, "is no regular file")
         with path.open("rb") as file:
             head = file.read(_HEAD)

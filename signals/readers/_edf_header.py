@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING
 
@@ -107,7 +107,7 @@ class Header:
     n_records: int
     record_seconds: float
     is_discontinuous: bool
-    patient_field: str
+    patient_field: str = field(repr=False)
     start: datetime | None
     signals: tuple[Signal, ...]
 

@@ -24,7 +24,7 @@ _ECG = re.compile(
     r"""
     .*\b(?:ECG|EKG)\b.* | (?:ECG|EKG)[\s_-]*\S{0,6}
     | (?:lead\s+)? (?: I{1,3} | aV[RLF] | -aVR | V[1-9]R? )
-    | M(?:L\s?(?:I{1,3}|[1-3]) | CL\s?\d? | V\d | [1-9])         # modified leads
+    | M(?:L\s?(?:I{1,3}|[1-3]) | CL\s?\d? | V\d)         # modified leads
     | MOD(?:IFIED)?[\s.]*(?:lead\s*)?(?:I{1,3}|V\d)
     | C[CMSBR]\d | D[1-4] | [EAIS]-?[SAI] | CHEST | LA-RA | LL-RA | LL-LA | RA-LA
     """,
@@ -33,7 +33,7 @@ _ECG = re.compile(
 _FRANK = re.compile(r"(?:V|Frank\s+)?[XYZ]", re.IGNORECASE)
 _OTHER = re.compile(
     r""".*(?:
-        \b(?:ABP|ART|BP|CVP|ICP|PAP|RAP|LAP|UAP|UVP|P\d|PLETH\w*|PPG|SPO2|SAO2|SO2|CO2|ETCO2|PULS\w*|PR|HR|
+        \b(?:ABP|ART|BP|CVP|ICP|PAP|RAP|LAP|UAP|UVP|P\d|PLETH\w*|PPG|SPO2|SAO2|SO2|OSAT|CO2|ETCO2|PULS\w*|PR|HR|
         RESP\w*|RR|FLOW|EFFORT|CHIN|THOR\w*|ABDO\w*|NASAL|AIRFLOW|SNORE|STV?|SV|
         EMG|EOG|LOC|ROC|EDA|GSR|TEMP\w*|BODY|ACC\w*|AXIS|GYRO|MARK\w*|EVENT\w*|TRIG\w*|STATUS|STIM?|
         PRESSURE|PRESS|SOUND|PCG|FHR|UA|BATT\w*|POS\w*|LIGHT|IMP\w*|DC\d*)\b

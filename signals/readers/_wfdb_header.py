@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
@@ -166,7 +166,7 @@ class Header:
     signals: tuple[Signal, ...]
     segments: tuple[Segment, ...]
     n_signals: int
-    comments: tuple[str, ...]
+    comments: tuple[str, ...] = field(repr=False)  # they tell of the patient
     repairs: tuple[str, ...]
 
 

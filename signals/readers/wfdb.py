@@ -39,6 +39,7 @@ _NO_SAMPLE = -(1 << 31)  # where samples of several kinds are brought to one
 # it reads any bytes, and checks few of them
 _WHAT_RDANN_RAISES = (
     ArithmeticError,
+    EOFError,
     AttributeError,
     LookupError,
     MemoryError,
@@ -314,6 +315,8 @@ def _annotations(
     import wfdb
 
     try:
+        if not path.stat().st_size:
+            raise EOFError
         read = wfdb.rdann(str(path.with_suffix("")), "atr")
         # an annotation file may count in ticks of its own, finer than the signal's samples
         onsets = (np.asarray(read.sample, np.int64) / float(read.fs or rate)).tolist()
