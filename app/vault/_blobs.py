@@ -75,9 +75,7 @@ def write_blob(
     path = blob_path(vault, blob.id)
     temporary = path.with_suffix(".tmp")
     with plain_errors(path):
-        if not path.parent.exists():
-            path.parent.mkdir(0o700, exist_ok=True)
-            sync_folder(path.parent.parent)
+        path.parent.mkdir(0o700, exist_ok=True)
         file = create(temporary)
         try:
             writer = _chunked.Writer(file, key, _context(vault_id, blob.recording_id, blob.kind))

@@ -60,6 +60,7 @@ _WORDS = {
     errno.EPERM: "there is no permission to use it",
     errno.EROFS: "the disk can only be read",
     errno.EIO: "the disk reports an error",
+    errno.EEXIST: "a file of this name is in the way",
     errno.ENOENT: "it does not exist",
     errno.ENOTDIR: "a part of this path is a file, not a folder",
 }

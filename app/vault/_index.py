@@ -345,11 +345,10 @@ class Index:
                 return
             self._closed = True
             try:
-                # While another program has it open the log may stay; the last to close empties it.
                 self._connection.set_busy_timeout(0)
                 self._connection.pragma("wal_checkpoint(TRUNCATE)")
-            except apsw.BusyError:
-                pass
+            except (apsw.BusyError, apsw.FullError):
+                pass  # the log is as safe as the database, and is emptied another time
             finally:
                 self._connection.close()
 

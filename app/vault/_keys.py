@@ -51,9 +51,9 @@ class Stretching:
 
     def __post_init__(self) -> None:
         if not (
-            64 * 1024 <= self.memory_kib <= 4 * 1024 * 1024
-            and 3 <= self.passes <= 64
-            and 4 <= self.lanes <= 64
+            64 * 1024 <= self.memory_kib <= 1024 * 1024
+            and 3 <= self.passes <= 16
+            and 4 <= self.lanes <= 16
         ):
             raise ValueError("Argon2id parameters out of range")
 

@@ -111,11 +111,9 @@ class Vault:
         self._pending: dict[str, tuple[Intake, int]] = {}
         try:
             self._sweep()
-        except VaultDamagedError:
+        except BaseException:
             self._index.close()
             raise
-        except VaultError:
-            pass  # a full or read-only disk must not keep anyone from reading; swept next time
 
     @classmethod
     def create(cls, path: Path, passphrase: str, *, user: str = "owner") -> tuple[Self, str]:
@@ -314,6 +312,8 @@ class Vault:
         try:
             with writer_lock(self.path):
                 self._index.refuse_known(receipt.input_sha256)
+                with plain_errors(self.path):
+                    sync_folder(self.path / "blobs")  # the folders that blobs lie in may be new
                 self._keyring.add(stored.id, intake.key)
                 self._index.add(stored, receipt.blobs)
                 self._forget(stored.id)
@@ -326,6 +326,8 @@ class Vault:
         """Delete what an intake wrote; if a process still writes, it goes when that has ended."""
         if intake.recording_id in self._pending:
             _, file = self._pending.pop(intake.recording_id)
+            # Explicitly, for a worker that was forked since then shares the descriptor.
+            fcntl.flock(file, fcntl.LOCK_UN)
             os.close(file)
             self._sweep()
 
@@ -375,6 +377,14 @@ class Vault:
         os.close(file)
 
     def _sweep(self) -> None:
+        try:
+            self._delete_left_overs()
+        except VaultDamagedError:
+            raise
+        except VaultError:
+            pass  # a full disk must not keep anyone from reading; what is left is swept next time
+
+    def _delete_left_overs(self) -> None:
         """Delete what programs left that died, or gave up, while taking a recording in.
 
         Only what a note in ``pending/`` names is ever deleted, never what is merely unknown to

@@ -1,0 +1,150 @@
+"""What the vault costs: a day of ECG written and read, beside plain files in the same run.
+
+    python benchmarks/vault.py [LEADS]
+
+LEADS is 3 unless named. Prints one table: MB/s of writing (to the disk, fsync included) and of
+reading a 24-hour recording at 250 Hz, the time of any 10-s window of all leads, and of unlocking.
+Every figure is of one core; the file cache is warm, as after writing. MB are 10^6 bytes of 16-bit
+samples.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from app.report import Beats, Lead, Provenance, Report, Subject, Windows
+from app.vault import Vault
+from signals.recording import MILLIVOLT, ArrayRecording, Channel, ChannelKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+RATE = 250
+SAMPLES = 24 * 3600 * RATE
+WINDOW = 10 * RATE
+BLOCK = 1 << 20
+_PASSPHRASE = "benchmark passphrase"
+
+
+def main() -> None:
+    leads = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    recording = _day(leads)
+    megabytes = leads * SAMPLES * 2 / 1e6
+    print(f"24 h × {leads} leads × {RATE} Hz: {megabytes:.0f} MB of samples\n")
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+        root = Path(folder)
+        plain_write, plain_read, plain_windows = _plain(recording, root / "plain.dat")
+        vault_write, vault_read, vault_windows, unlock = _vault(recording, root / "day.vault")
+    raw = _raw_cipher()
+    print(f"{'':34}{'vault':>12}{'plain file':>12}{'AES-256-GCM':>13}")
+    ours, theirs = megabytes / vault_write, megabytes / plain_write
+    print(f"{'write, MB/s':34}{ours:12.0f}{theirs:12.0f}{raw:13.0f}")
+    ours, theirs = megabytes / vault_read, megabytes / plain_read
+    print(f"{'read in 60-s blocks, MB/s':34}{ours:12.0f}{theirs:12.0f}")
+    for share in (50, 99):
+        name = f"random 10-s window, p{share}, ms"
+        ours, theirs = (np.percentile(w, share) * 1e3 for w in (vault_windows, plain_windows))
+        print(f"{name:34}{ours:12.3f}{theirs:12.3f}")
+    print(f"{'unlock with passphrase, ms':34}{unlock * 1e3:12.0f}")
+
+
+def _day(leads: int) -> ArrayRecording:
+    channels = tuple(
+        Channel(f"lead {lead}", ChannelKind.ECG, RATE, SAMPLES, MILLIVOLT, 0.005, 0, -2048, 2047)
+        for lead in range(leads)
+    )
+    random = np.random.default_rng(0)
+    samples = [random.integers(-2048, 2048, SAMPLES, np.int16) for _ in channels]
+    return ArrayRecording(samples, format="EDF", name="day", channels=channels)
+
+
+def _report(recording: ArrayRecording) -> Report:
+    """Return a report with a beat a second."""
+    beats = np.arange(0, SAMPLES, RATE)
+    return Report(
+        subject=Subject("day", "EDF", recording.duration, None, (Lead("lead 0", RATE),), ()),
+        provenance=Provenance("benchmark", "", "0" * 64, "", "", ""),
+        beats=Beats(RATE, beats, np.zeros(len(beats), np.int8), np.full(len(beats), 99, np.uint8)),
+        windows=Windows(10.0, (60.0,) * 8640, (0,) * 8640, ("G" * 8640,)),
+        findings=(),
+        measurements=(),
+    )
+
+
+def _plain(recording: ArrayRecording, path: Path) -> tuple[float, float, list[float]]:
+    """Time the same with samples interleaved in a plain file, as WFDB and EDF records lie."""
+    every = list(range(len(recording.channels)))
+
+    def write() -> None:
+        with path.open("wb") as file:
+            for start in range(0, SAMPLES, BLOCK):
+                block = recording.read_digital(every, start, min(start + BLOCK, SAMPLES))
+                file.write(np.ascontiguousarray(block.T).tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+
+    frame = 2 * len(every)
+
+    def read(start: int, stop: int) -> None:
+        with path.open("rb", buffering=0) as file:
+            data = os.pread(file.fileno(), (stop - start) * frame, start * frame)
+        np.ascontiguousarray(np.frombuffer(data, np.int16).reshape(-1, len(every)).T)
+
+    return _timed(write), _timed(lambda: _read_all(read)), _windows(read)
+
+
+def _vault(recording: ArrayRecording, path: Path) -> tuple[float, float, list[float], float]:
+    vault, _ = Vault.create(path, _PASSPHRASE)
+    every = list(range(len(recording.channels)))
+    report = _report(recording)
+    with vault:
+        intake = vault.intake()
+        write = _timed(lambda: vault.commit(intake.store(recording, report)))
+        with vault.waveform(intake.recording_id) as stored:
+
+            def read(start: int, stop: int) -> None:
+                stored.read_digital(every, start, stop)
+
+            reading, windows = _timed(lambda: _read_all(read)), _windows(read)
+    unlocks = [_timed(lambda: Vault.open(path, _PASSPHRASE).close()) for _ in range(5)]
+    return write, reading, windows, min(unlocks)
+
+
+def _read_all(read: Callable[[int, int], None]) -> None:
+    step = 60 * RATE
+    for start in range(0, SAMPLES, step):
+        read(start, min(start + step, SAMPLES))
+
+
+def _windows(read: Callable[[int, int], None]) -> list[float]:
+    starts = np.random.default_rng(1).integers(0, SAMPLES - WINDOW, 2000).tolist()
+    return [_timed(lambda start=start: read(start, start + WINDOW)) for start in starts]
+
+
+def _raw_cipher() -> float:
+    """Return MB/s of the cipher alone, 16 KiB at a time."""
+    cipher, chunk, count = AESGCM(bytes(32)), bytes(16384), 20000
+
+    def encrypt() -> None:
+        for _ in range(count):
+            cipher.encrypt(bytes(12), chunk, None)
+
+    return count * len(chunk) / _timed(encrypt) / 1e6
+
+
+def _timed(action: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()

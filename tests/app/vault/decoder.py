@@ -1,0 +1,147 @@
+"""A second reader of vaults, written from ``docs/vault-format.md`` alone, without ``app``."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import struct
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import apsw
+import numpy as np
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def expand(prk: bytes, info: bytes, length: int) -> bytes:
+    """HKDF-Expand of RFC 5869 with SHA-512."""
+    out = block = b""
+    while len(out) < length:
+        block = hmac.digest(prk, block + info + bytes([len(out) // 64 + 1]), "sha512")
+        out += block
+    return out[:length]
+
+
+def decrypt(key: bytes, context: bytes, data: bytes) -> bytes:
+    label = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0"
+    derived = expand(key, label + data[:24] + context, 76)
+    assert derived[44:] == data[24:56], "commitment"
+    aead, base = AESGCM(derived[:32]), derived[32:44]
+    chunks = [data[at : at + 16400] for at in range(56, len(data), 16400)]
+    if len(chunks[-1]) == 16400:
+        raise ValueError("cut short")
+    plain = b""
+    for k, chunk in enumerate(chunks):
+        nonce = bytes(a ^ b for a, b in zip(base, k.to_bytes(12, "big"), strict=True))
+        plain += aead.decrypt(nonce, chunk, None)
+    return plain
+
+
+class Decoder:
+    def __init__(
+        self, folder: Path, passphrase: str | None = None, recovery_key: str | None = None
+    ) -> None:
+        self.folder = folder
+        text = (folder / "vault.json").read_text("ascii")
+        header = json.loads(text)
+        assert header["format"] == "tracekeep-vault"
+        assert header["version"] == 1
+        self.vault_id = header["vault_id"]
+        kind = "recovery" if recovery_key else "passphrase"
+        stanza = next(s for s in header["stanzas"] if s["type"] == kind)
+        if passphrase is not None:
+            secret, label = self._stretched(stanza["kdf"], passphrase), "passphrase-wrap"
+        else:
+            secret, label = self._typed(str(recovery_key)), "recovery-wrap"
+        says = json.dumps({**stanza, "wrapped": ""}, sort_keys=True)
+        context = f"tracekeep-vault/1|{self.vault_id}|stanza|{header['epoch']}|{says}"
+        wrapped = bytes.fromhex(stanza["wrapped"])
+        self.vault_key = decrypt(self._derived(secret, label), context.encode(), wrapped)
+        mac = hmac.digest(
+            self._derived(self.vault_key, "header-mac"),
+            text.replace(header["mac"], "").encode(),
+            "sha512",
+        )
+        assert mac.hex() == header["mac"]
+        self.keys = self._keyring()
+
+    def _derived(self, key: bytes, label: str) -> bytes:
+        info = b"tracekeep-vault/1 " + label.encode() + b"\0" + bytes.fromhex(self.vault_id)
+        return expand(key, info, 32)
+
+    def _stretched(self, kdf: dict[str, Any], passphrase: str) -> bytes:
+        return Argon2id(
+            salt=bytes.fromhex(kdf["salt"]), length=32, iterations=kdf["passes"],
+            lanes=kdf["lanes"], memory_cost=kdf["memory_kib"],
+        ).derive(unicodedata.normalize("NFC", passphrase).encode())  # fmt: skip
+
+    def _typed(self, text: str) -> bytes:
+        key = b""
+        for i, group in enumerate(text.split("-")):
+            bits = 0
+            for letter in group:
+                bits = bits * 32 + ALPHABET.index(letter)
+            part, check = bits.to_bytes(5, "big")[:4], bits & 255
+            salted = b"tracekeep-recovery-group" + bytes([i]) + part
+            assert hashlib.sha256(salted).digest()[0] == check
+            key += part
+        return key
+
+    def _keyring(self) -> dict[str, bytes]:
+        data = (self.folder / "keyring.bin").read_bytes()
+        assert data.startswith(b"tracekeep-keys-1")
+        context = f"tracekeep-vault/1|{self.vault_id}|keyring|".encode() + data[:20]
+        body = decrypt(self._derived(self.vault_key, "keyring"), context, data[20:])
+        _, count = struct.unpack_from(">QI", body)
+        entries = [body[12 + 48 * i : 60 + 48 * i] for i in range(count)]
+        return {entry[:16].hex(): entry[16:] for entry in entries}
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask the index; the caller closes every other user of it first."""
+        connection = apsw.Connection(str(self.folder / "index.db"))
+        try:
+            connection.pragma("cipher", "sqlcipher")
+            connection.pragma("legacy", 4)
+            key = self._derived(self.vault_key, "index").hex()
+            connection.execute(f"PRAGMA key = \"x'{key}'\"")
+            return connection.execute(query).fetchall()
+        finally:
+            connection.close()
+
+    def blob(self, recording_id: str, kind: str) -> bytes:
+        blobs = {(r, k): id_ for id_, r, k in self.rows("SELECT id, recording_id, kind FROM blob")}
+        id_ = blobs[recording_id, kind]
+        data = (self.folder / "blobs" / id_[:2] / f"{id_}.c2sp").read_bytes()
+        context = f"tracekeep-vault/1|{self.vault_id}|blob|{recording_id}|{kind}"
+        return decrypt(self.keys[recording_id], context.encode(), data)
+
+    def waveform(self, recording_id: str) -> tuple[dict[str, Any], list[np.ndarray]]:
+        data = self.blob(recording_id, "waveform-1")
+        length = int.from_bytes(data[:4], "little")
+        header, at = json.loads(data[4 : 4 + length]), 4 + length
+        samples: dict[int, list[np.ndarray]] = {}
+        for group in header["groups"]:
+            for start in range(0, group["n_samples"], group["block"]):
+                count = min(group["block"], group["n_samples"] - start)
+                for channel in group["channels"]:
+                    part = np.frombuffer(data, group["sample"], count, at)
+                    samples.setdefault(channel, []).append(part)
+                    at += part.nbytes
+        assert at == len(data)
+        return header, [np.concatenate(samples[index]) for index in sorted(samples)]
+
+    def envelope(self, recording_id: str) -> list[tuple[np.ndarray, np.ndarray]]:
+        data = self.blob(recording_id, "envelope-1")
+        at = 4 + int.from_bytes(data[:4], "little")
+        envelopes = []
+        for channel in json.loads(data[4:at]):
+            both = np.frombuffer(data, channel["sample"], 2 * channel["buckets"], at)
+            envelopes.append((both[: channel["buckets"]], both[channel["buckets"] :]))
+            at += both.nbytes
+        assert at == len(data)
+        return envelopes

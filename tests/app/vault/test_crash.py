@@ -1,0 +1,164 @@
+"""A process killed, or a disk full, between any two steps: nothing is lost or half stored."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import signal
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.vault import Vault, VaultError, _header, _vault
+from tests.app.vault.faults import NEVER, Fault, install
+from tests.app.vault.samples import (
+    PASSPHRASE,
+    assert_whole,
+    fill,
+    make_recording,
+    make_report,
+    store,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.connection import Connection
+    from pathlib import Path
+
+    from app.vault._keys import Stretching
+    from tests.app.vault.samples import Filled
+
+_NEW = 7
+
+
+def _add(path: Path, recovery_key: str, told: Callable[[str], None]) -> None:
+    recording = make_recording(_NEW, 500)
+    with Vault.open_with_recovery_key(path, recovery_key) as vault:
+        receipt = vault.intake().store(recording, make_report(recording))
+        told(vault.commit(receipt).id)
+
+
+def _child(path: Path, recovery_key: str, at: int, pipe: Connection) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        fault = Fault(at, kill=True)
+        install(fault, patch)
+        _add(path, recovery_key, pipe.send)
+        pipe.send(fault.count)
+
+
+def _run(path: Path, recovery_key: str, at: int) -> tuple[int | None, list[str | int]]:
+    """Add a recording in a process that dies at a step; return its exit code and what it told."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["tests.app.vault.test_crash"])
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_child, args=(path, recovery_key, at, theirs))
+    process.start()
+    theirs.close()
+    told = []
+    try:
+        while True:
+            told.append(ours.recv())
+    except EOFError:
+        pass
+    process.join()
+    code = process.exitcode
+    process.close()
+    ours.close()
+    return code, told
+
+
+def _assert_sound(filled: Filled, path: Path, *, acknowledged: bool) -> None:
+    with filled.open(path) as vault:
+        stored = {s.name: s for s in vault.recordings()}
+        for original in filled.recordings:
+            assert_whole(vault, stored.pop(original.name), original)
+        if acknowledged:
+            assert list(stored) == [f"record-{_NEW}"]
+        for new in stored.values():
+            assert_whole(vault, new, make_recording(_NEW, 500))
+        result = vault.check(1.0)
+        assert result.damages == ()
+        assert len(list(path.glob("blobs/*/*"))) == 3 * len(vault.recordings())
+        assert list(path.glob("pending/*")) == []
+        if not stored:
+            store(vault, make_recording(_NEW, 500))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    return fill(tmp_path_factory.mktemp("small") / "small.vault")
+
+
+def test_killed_at_any_step(small: Filled, tmp_path: Path) -> None:
+    code, told = _run(small.copy(tmp_path), small.recovery_key, NEVER)
+    assert code == 0
+    steps = told[-1]
+    assert isinstance(steps, int)
+    assert steps > 40
+    absent = acknowledged = 0
+    for at in range(steps):
+        path = small.copy(tmp_path)
+        code, told = _run(path, small.recovery_key, at)
+        assert code == -signal.SIGKILL
+        _assert_sound(small, path, acknowledged=bool(told))
+        acknowledged += bool(told)
+        absent += not told
+    assert acknowledged > 0
+    assert absent > 30
+
+
+def test_disk_full_from_any_step_on(
+    small: Filled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = 0
+    for at in range(NEVER):
+        path = small.copy(tmp_path)
+        told: list[str] = []
+        fault = Fault(at, kill=False)
+        with monkeypatch.context() as patch:
+            install(fault, patch)
+            try:
+                _add(path, small.recovery_key, told.append)
+            except VaultError as error:
+                assert "no space is left" in error.problem  # noqa: PT017
+                failed += 1
+        if fault.count <= at:
+            break  # it went through without a fault
+        _assert_sound(small, path, acknowledged=bool(told))
+    assert failed > 20
+
+
+def test_creation_on_a_full_disk_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Argon2id would be most of the test: each vault that is made has a salt of its own.
+    monkeypatch.setattr(_vault, "stretch", _no_stretch)
+    monkeypatch.setattr(_header, "stretch", _no_stretch)
+    for at in range(NEVER):
+        place = tmp_path / "place"
+        place.mkdir()
+        fault = Fault(at, kill=False)
+        with monkeypatch.context() as patch:
+            install(fault, patch)
+            try:
+                Vault.create(place / "new.vault", PASSPHRASE)[0].close()
+            except VaultError as error:
+                assert "no space is left" in error.problem  # noqa: PT017
+                assert not (place / "new.vault").exists() or _opens(place / "new.vault")
+                assert list(place.glob(".*")) == []
+            else:
+                assert _opens(place / "new.vault")
+        shutil.rmtree(place)
+        if fault.count <= at:
+            break
+    assert at > 10
+
+
+def _no_stretch(passphrase: str, salt: bytes, _cost: Stretching) -> bytes:
+    return hashlib.sha256(salt + passphrase.encode()).digest()
+
+
+def _opens(path: Path) -> bool:
+    with Vault.open(path, PASSPHRASE) as vault:
+        return vault.check(1.0).damages == ()
