@@ -1,0 +1,197 @@
+"""Atrial fibrillation suspected from RR intervals alone: a rhythm that is irregularly irregular.
+
+For each window of intervals the detector takes the median of ``|RR(i) - RR(i - k)|`` for the lags
+k of 1 to 4 beats, and of these four the least, as a share of the median RR interval. Fibrillation
+has no memory, so no lag helps; a rhythm that repeats itself every k beats (ectopy in bigeminy,
+trigeminy or quadrigeminy, and breathing over four beats) is regular at that lag; and since all are
+medians, single ectopic beats, wrong labels, missed and false beats weigh little.
+
+In the spirit of detectors that need few operations and short windows: A. Petrėnas et al.,
+"Low-complexity detection of atrial fibrillation in continuous long-term monitoring", Comput. Biol.
+Med. 65 (2015) 184 (median filter against ectopic beats, suppression of bigeminy); S. Sarkar et al.,
+IEEE Trans. Biomed. Eng. 55 (2008) 1219 (differences of successive intervals).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import deque
+from dataclasses import dataclass
+
+from signals.ecg.episode import Episode, RhythmKind
+
+_LAGS = (1, 2, 3, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An RR interval between two beats of the basic rhythm.
+
+    Parameters
+    ----------
+    onset, end : float
+        Its two R peaks, s.
+    beat : int
+        Number of the beat that ends it, counted from the start of the recording.
+    readable_s : float
+        Sum of all readable RR intervals up to its end, s.
+    readable_n : int
+        Their number.
+    """
+
+    onset: float
+    end: float
+    beat: int
+    readable_s: float
+    readable_n: int
+
+    @property
+    def rr(self) -> float:
+        """Its length, s."""
+        return self.end - self.onset
+
+
+class _SlidingMedian:
+    """The median of values that come and go; the lower one of the two middle ones."""
+
+    def __init__(self) -> None:
+        self._ordered: list[float] = []
+
+    def add(self, value: float) -> None:
+        insort(self._ordered, value)
+
+    def remove(self, value: float) -> None:
+        del self._ordered[bisect_left(self._ordered, value)]
+
+    @property
+    def value(self) -> float:
+        return self._ordered[(len(self._ordered) - 1) // 2]
+
+
+class FibrillationDetector:
+    """Finds stretches of suspected atrial fibrillation in a stream of RR intervals.
+
+    The verdict on a window belongs to the interval in its middle, so an episode begins and ends
+    within a few beats of where the rhythm changes. Memory: one window.
+
+    Parameters
+    ----------
+    window : int
+        Intervals that are judged together.
+    irregularity, irregularity_over : float
+        Share of the median RR interval from which a window is irregular, and below which it is
+        regular again.
+    shortest_s : float
+        Length from which irregular rhythm is an episode, s.
+    longest_gap_s : float
+        Time without a usable interval after which judging starts afresh, s.
+    """
+
+    def __init__(
+        self,
+        *,
+        window: int,
+        irregularity: float,
+        irregularity_over: float,
+        shortest_s: float,
+        longest_gap_s: float,
+    ) -> None:
+        self._window = window
+        self._irregularity = irregularity
+        self._irregularity_over = irregularity_over
+        self._shortest_s = shortest_s
+        self._longest_gap_s = longest_gap_s
+        self._intervals: deque[Interval] = deque()
+        self._n_judged = 0  # of `_intervals`, from the left
+        self._rr = _SlidingMedian()
+        self._steps = tuple(_SlidingMedian() for _ in _LAGS)
+        self._irregular = False
+        self._first: Interval | None = None
+        self._last: Interval | None = None
+        self._shortest_rr = 0.0
+        self._settled = 0.0
+        self._latest = (0.0, 0.0)
+
+    def push(self, interval: Interval) -> list[Episode]:
+        """Take the next interval; return the episodes that it shows to be over."""
+        for lag, steps in zip(_LAGS, self._steps, strict=True):
+            if len(self._intervals) >= lag:
+                steps.add(abs(interval.rr - self._intervals[-lag].rr))
+        self._rr.add(interval.rr)
+        self._intervals.append(interval)
+        if len(self._intervals) > self._window:
+            self._forget_the_oldest()
+        if len(self._intervals) == self._window:
+            least = min(steps.value for steps in self._steps)
+            limit = self._irregularity_over if self._irregular else self._irregularity
+            self._irregular = least >= limit * self._rr.value
+            return self._judge(up_to=self._window // 2)
+        return []
+
+    def pass_time(self, now: float) -> list[Episode]:
+        """Say that the next interval ends at `now` or later; return as :meth:`push` does."""
+        if self._intervals and now - self._intervals[-1].end > self._longest_gap_s:
+            return self.finish()
+        return []
+
+    def finish(self) -> list[Episode]:
+        """Judge what is left by the last verdict; return as :meth:`push` does. Starts afresh."""
+        episodes = self._judge(up_to=len(self._intervals)) + self._close()
+        self._irregular = False
+        self._intervals.clear()
+        self._n_judged = 0
+        self._rr = _SlidingMedian()
+        self._steps = tuple(_SlidingMedian() for _ in _LAGS)
+        return episodes
+
+    def overlaps(self, onset: float, end: float) -> bool | None:
+        """Return whether the stretch lies in an episode, at least in part; None: not yet known."""
+        if self._first is not None and self._last is not None and end >= self._first.onset:
+            if self._last.end - self._first.onset < self._shortest_s:
+                return None
+            return onset <= self._last.end or None
+        if end > self._settled:
+            return None
+        return onset <= self._latest[1] and end >= self._latest[0]
+
+    def _forget_the_oldest(self) -> None:
+        oldest = self._intervals.popleft()
+        self._n_judged -= 1
+        self._rr.remove(oldest.rr)
+        for lag, steps in zip(_LAGS, self._steps, strict=True):
+            steps.remove(abs(self._intervals[lag - 1].rr - oldest.rr))
+
+    def _judge(self, up_to: int) -> list[Episode]:
+        """Put the intervals before index `up_to` that had no verdict under the present one."""
+        episodes: list[Episode] = []
+        for index in range(self._n_judged, up_to):
+            interval = self._intervals[index]
+            self._settled = interval.end
+            if not self._irregular:
+                episodes += self._close()
+                continue
+            if self._first is None:
+                self._first, self._shortest_rr = interval, interval.rr
+            self._last = interval
+            self._shortest_rr = min(self._shortest_rr, interval.rr)
+        self._n_judged = up_to
+        return episodes
+
+    def _close(self) -> list[Episode]:
+        first, last = self._first, self._last
+        self._first = self._last = None
+        if first is None or last is None or last.end - first.onset < self._shortest_s:
+            return []
+        self._latest = (first.onset, last.end)
+        seconds = last.readable_s - first.readable_s + first.rr
+        intervals = last.readable_n - first.readable_n + 1
+        return [
+            Episode(
+                RhythmKind.ATRIAL_FIBRILLATION,
+                first.onset,
+                last.end,
+                last.beat - first.beat + 2,
+                60.0 * intervals / seconds,
+                60.0 / self._shortest_rr,
+            )
+        ]
