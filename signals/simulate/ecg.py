@@ -88,7 +88,7 @@ def simulate_ecg(scenario: EcgScenario) -> SimulatedEcg:
         samples.append(_without_contact(digital.astype(np.int16), label, scenario))
     beats = TrueBeats(
         np.rint(schedule.times * scenario.rate).astype(np.int64),
-        np.array([Origin(origin).beat_class for origin in Origin], np.int8)[schedule.origins],
+        np.array([origin.beat_class for origin in Origin], np.int8)[schedule.origins],
     )
     return SimulatedEcg(
         recording=ArrayRecording(
@@ -211,7 +211,7 @@ def _annotations(
         if kind.wfdb:
             notes.append(Annotation(onset, "+", note=kind.wfdb))
             notes.append(Annotation(end, "+", note=WFDB_BASIC_RHYTHM))
-    symbols = [BeatClass(value).symbol for value in BeatClass]
+    symbols = [cls.symbol for cls in BeatClass]
     notes.extend(
         Annotation(sample / rate, symbols[value])
         for sample, value in zip(beats.samples.tolist(), beats.classes.tolist(), strict=True)

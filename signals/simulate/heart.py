@@ -83,7 +83,7 @@ def schedule_beats(scenario: EcgScenario, rng: np.random.Generator) -> Schedule:
     n = int(scenario.duration * _TACHOGRAM_HZ) + 8
     respiration = narrowband(n, _TACHOGRAM_HZ, _RESPIRATION_HZ, 0.02, rng)
     modulation = (
-        np.sqrt(1 - _LF_HF_RATIO) * respiration
+        respiration
         + np.sqrt(_LF_HF_RATIO) * narrowband(n, _TACHOGRAM_HZ, _MAYER_WAVE_HZ, 0.02, rng)
         + 0.5 * narrowband(n, _TACHOGRAM_HZ, 0.0, _DRIFT_HZ, rng)
     )

@@ -151,7 +151,7 @@ class EcgScenario:
     @property
     def longest_rr(self) -> float:
         """The mean RR interval at the slowest sinus rate that is asked for, s."""
-        return 60.0 / min(self.heart_rate, *(e[2] for e in self.rate_episodes), 200.0)
+        return 60.0 / min([self.heart_rate, *(bpm for _, _, bpm in self.rate_episodes)])
 
     def stretches(self) -> list[Stretch]:
         """Return where the basic rhythm is taken, in order: everything but the isolated beats."""

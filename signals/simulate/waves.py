@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
+from signals.ecg.beat import BeatClass
 from signals.simulate.heart import Origin, Schedule
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ _SINUS_P = (
     _Pulse(-0.138, 0.018, (0.050, 0.075, 0.045)),
 )
 _ATRIAL_P = (_Pulse(-0.122, 0.016, (0.040, -0.085, 0.030)),)  # from low in the atrium: inverted
+_P = {Origin.SINUS: _SINUS_P, Origin.ATRIAL: _ATRIAL_P}
 
 # From the end of the T wave, at an RR interval of 1 s: it rises slowly and falls fast.
 _CONDUCTED_T = (
@@ -146,21 +148,19 @@ def _waves(
         of = origins == origin
         if not of.any():
             continue
-        person = np.exp(0.08 * rng.standard_normal(2))
+        t_size, p_size = np.exp(0.08 * rng.standard_normal(2))  # persons differ
         peak = times[of] - _extremum(QRS[origin], first_lead)
         for pulse in QRS[origin]:
             yield _wave(pulse, peak, np.ones(peak.size), amplitude[of])
-        ventricular = origin.beat_class == Origin.VENTRICULAR.beat_class
+        ventricular = origin.beat_class is BeatClass.V
         # Fridericia: QT goes with the cube root of the RR interval
         stretch = np.cbrt(rr[of])
         t_end = _VENTRICULAR_R_TO_T_END_S if ventricular else _CONDUCTED_R_TO_T_END_S
         for pulse in _T[origin]:
-            yield _wave(pulse, peak + t_end * stretch, stretch, person[0] * amplitude[of])
-        p_pulses = {Origin.SINUS: _SINUS_P, Origin.ATRIAL: _ATRIAL_P}.get(origin, ())
-        for pulse in p_pulses:
-            shift = np.clip(rr[of], 0.4, 1.2) ** 0.25  # PR shortens a little at high rates
-            sizes = np.full(peak.size, person[1])
-            yield _wave(pulse, peak, shift, sizes)
+            yield _wave(pulse, peak + t_end * stretch, stretch, t_size * amplitude[of])
+        pr = np.clip(rr[of], 0.4, 1.2) ** 0.25  # PR shortens a little at high rates
+        for pulse in _P.get(origin, ()):
+            yield _wave(pulse, peak, pr, np.full(peak.size, p_size))
 
 
 def _wave(
