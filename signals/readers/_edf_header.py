@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 FIXED = 256
 """Bytes before the signals' fields, and bytes of the fields of each signal."""
 
+_SMALLEST_SCALE, _LARGEST = 1e-30, 1e30  # what single precision holds with room to spare
+_SHORTEST_RECORD, _LONGEST_RECORD = 1e-6, 1e7  # seconds
 _BDF_MAGIC = b"\xffBIOSEMI"
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _THREE_NUMBERS = re.compile(r"\s*(\d{1,2})[.:'\-/ ]\s*(\d{1,2})[.:'\-/ ]\s*(\d{1,2})")
@@ -161,7 +163,7 @@ def parse_header(path: Path, data: bytes, file_size: int, repairs: list[str]) ->
     signals = _signals(path, data[FIXED:size], n_signals, f"{family} Annotations", width, repairs)
     record_size = sum(signal.samples for signal in signals) * width
     record_seconds = _number(_text(data[244:252]), repairs) or 0.0
-    if not 0 <= record_seconds <= 1e7:
+    if not _SHORTEST_RECORD <= record_seconds <= _LONGEST_RECORD:
         record_seconds = 0.0
     has_samples = any(signal.samples and not signal.is_annotations for signal in signals)
     if record_seconds == 0 and has_samples:
@@ -253,58 +255,50 @@ def _signals(
                 path, f"signal {index + 1} of the header: expected its samples in a data record"
             )
         is_annotations = label == annotations
-        signals.append(_signal(fields, label, samples, offset, width, is_annotations, repairs))
-        offset += samples * width
-    return tuple(signals)
-
-
-def _signal(
-    fields: dict[str, str],
-    label: str,
-    samples: int,
-    offset: int,
-    width: int,
-    is_annotations: bool,  # noqa: FBT001
-    repairs: list[str],
-) -> Signal:
-    half = 1 << (8 * width - 1)
-    scale, shift, digital_range, calibrated = 1.0, 0.0, (-half, half - 1), False
-    if not is_annotations:
-        low, high = (
-            _number(fields["physical_min"], repairs),
-            _number(fields["physical_max"], repairs),
-        )
-        least = _number(fields["digital_min"], repairs)
-        greatest = _number(fields["digital_max"], repairs)
-        ends = (low, high, least, greatest)
-        if None not in ends and low != high and least != greatest:
-            assert low is not None
-            assert high is not None
-            assert least is not None
-            assert greatest is not None
-            scale = (high - low) / (greatest - least)
-            shift = low - least * scale
-            ordered = sorted((int(least), int(greatest)))
-            digital_range = max(-half, ordered[0]), min(half - 1, ordered[1])
-            calibrated = digital_range[0] < digital_range[1]
-        if not calibrated:
-            scale, shift, digital_range = 1.0, 0.0, (-half, half - 1)
+        calibration = None if is_annotations else _calibration(fields, width, repairs)
+        if calibration is None and not is_annotations:
             repairs.append(
                 f"{label}: the header's physical and digital ranges make no sense; "
                 "values are the stored numbers, without a unit."
             )
-    return Signal(
-        label=label,
-        unit=fields["unit"],
-        prefiltering=fields["prefiltering"],
-        samples=samples,
-        offset=offset,
-        scale=scale,
-        shift=shift,
-        digital_range=digital_range,
-        calibrated=calibrated,
-        is_annotations=is_annotations,
-    )
+        half = 1 << (8 * width - 1)
+        scale, shift, digital_range = calibration or (1.0, 0.0, (-half, half - 1))
+        signals.append(
+            Signal(
+                label=label,
+                unit=fields["unit"],
+                prefiltering=fields["prefiltering"],
+                samples=samples,
+                offset=offset,
+                scale=scale,
+                shift=shift,
+                digital_range=digital_range,
+                calibrated=calibration is not None,
+                is_annotations=is_annotations,
+            )
+        )
+        offset += samples * width
+    return tuple(signals)
+
+
+def _calibration(
+    fields: dict[str, str], width: int, repairs: list[str]
+) -> tuple[float, float, tuple[int, int]] | None:
+    """Return scale, shift and digital range, None where the header's make no sense."""
+    names = ("physical_min", "physical_max", "digital_min", "digital_max")
+    ends = [end for name in names if (end := _number(fields[name], repairs)) is not None]
+    if len(ends) < len(names):
+        return None
+    low, high, least, greatest = ends
+    half = 1 << (8 * width - 1)
+    first, last = max(-half, int(min(least, greatest))), min(half - 1, int(max(least, greatest)))
+    if first >= last:
+        return None
+    scale = (high - low) / (greatest - least)
+    shift = low - least * scale
+    if not _SMALLEST_SCALE < abs(scale) < _LARGEST or not abs(shift) < _LARGEST:
+        return None
+    return scale, shift, (first, last)
 
 
 def _start(data: bytes, repairs: list[str]) -> datetime | None:

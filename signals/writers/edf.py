@@ -122,7 +122,7 @@ def _signal(
             edfio.EdfAnnotation(
                 first / channel.rate,
                 (last - first) / channel.rate,
-                f"no samples@@{_ascii(channel.label, 16)}",
+                f"no samples@@{_label(channel.label)}",
             )
         )
     low, high = (value * scale + offset for value in digital_range)
@@ -130,7 +130,7 @@ def _signal(
     return edfio.EdfSignal.from_digital(
         samples,
         float(per_record / seconds),
-        label=_ascii(channel.label, 16),
+        label=_label(channel.label),
         physical_dimension="" if unit == "arbitrary units" else _ascii(unit, 8),
         physical_range=(low, high),
         digital_range=digital_range,
@@ -176,7 +176,7 @@ def _annotation(annotation: Annotation) -> edfio.EdfAnnotation:
 
     text = f"{annotation.text} {annotation.note}".strip()
     if annotation.channel:
-        text += f"@@{_ascii(annotation.channel, 16)}"
+        text += f"@@{_label(annotation.channel)}"
     # the characters that part annotations from each other cannot stand in one
     text = "".join(letter if letter.isprintable() else " " for letter in text)
     return edfio.EdfAnnotation(annotation.onset, annotation.duration or None, text)
@@ -196,6 +196,11 @@ def _patient(patient: Patient) -> edfio.Patient:
     return edfio.Patient(
         code=code, sex=sex, birthdate=birth_date, name=name, additional=remarks.split()
     )
+
+
+def _label(text: str) -> str:
+    label = _ascii(text, 16)
+    return "annotations" if label == "EDF Annotations" else label  # that one is taken
 
 
 def _word(text: str, length: int) -> str:

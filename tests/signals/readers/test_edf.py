@@ -35,7 +35,7 @@ def timekeeping(*onsets: float, texts: tuple[bytes, ...] = ()) -> tuple[bytes, .
 
 @pytest.mark.parametrize("bdf", [False, True])
 def test_samples_of_mixed_rates_are_those_stored(
-    opened: Callable[..., Recording], bdf: bool
+    opened: Callable[..., Recording], *, bdf: bool
 ) -> None:
     recording = opened(bdf=bdf)
     first, second = recording.channels
@@ -47,7 +47,7 @@ def test_samples_of_mixed_rates_are_those_stored(
     expected = -100 + (np.arange(40) + half) * 200 / (2 * half - 1)
     np.testing.assert_allclose(recording.read([0], 0, 40)[0], expected, atol=1e-5)
     assert recording.repairs == ()
-    assert recording.start == datetime(2020, 3, 2, 10, 20, 30)
+    assert recording.start == datetime.fromisoformat("2020-03-02T10:20:30")
     assert first.kind is ChannelKind.ECG
     assert second.kind is ChannelKind.EEG
     assert first.unit == MICROVOLT
@@ -82,7 +82,7 @@ def test_annotations_and_the_fraction_of_the_start(opened: Callable[..., Recordi
     recording = opened(tals=timekeeping(0.25, 1.25, 2.25, 3.25, texts=texts))
     found = [(a.onset, a.duration, a.text, a.channel) for a in recording.annotations]
     assert found == [(0.5, 0, "spike", "ECG"), (1.25, 2.5, "eyes closed", "")]
-    assert recording.start == datetime(2020, 3, 2, 10, 20, 30, 250_000)
+    assert recording.start == datetime.fromisoformat("2020-03-02T10:20:30.250")
     assert len(recording.channels) == 2
     assert recording.format == "EDF+"
 

@@ -7,11 +7,44 @@ from hypothesis import strategies as st
 from signals.readers._labels import kind_of, unique_labels
 from signals.recording import ARBITRARY, MICROVOLT, MILLIVOLT, ChannelKind, Unit
 
-ECG_LABELS = ["I", "II", "III", "i", "ii", "iii", "aVR", "aVL", "aVF", "avr", "V1", "V2", "v6", "V9", "V4R", "MLI", "MLII", "MLIII", "MV1", "MV2", "ML2", "MCL1", "CM5", "CC5", "CM2", "D3", "D4", "E-S", "A-S", "A-I", "ES", "AS", "ECG", "ECG1", "ECG2", "EKG", "EKG1", "ECG-1", "ECG_2", "mod.V1", "chest", "CHEST", "LA-RA"]
-EEG_LABELS = ["Fp1", "Fp2", "FP1", "Fpz", "F3", "F7", "Fz", "C3", "C4", "Cz", "T3", "T7", "P3", "Pz", "O1", "O2", "Oz", "A1", "A2", "M1", "AF3", "AFz", "FC5", "FC6", "FT7", "FCz", "CP5", "TP9", "PO3", "POz", "Iz", "Nz", "F9", "C3-A2", "Fp1-F7", "FP1-REF", "Fpz-Cz", "T5-O1", "Fc5.", "Fc1.", "C1..", "Oz..", "Cz-M2", "C3-LE"]
-OTHER_LABELS = (
-    ["ABP", "PLETH", "RESP", "CVP", "ART", "PAP", "ICP", "SpO2", "CO2", "EOG", "EMG", "Temp", "Status", "Trigger", "DC1", "PR", "OSAT"]
+
+def words(text: str) -> list[str]:
+    return text.split()
+
+
+ECG_LABELS = words(
+    """
+    I II III i ii iii aVR aVL aVF avr V1 V2 v6 V9 V4R MLI MLII MLIII MV1 MV2 ML2 MCL1 CM5
+    CC5 CM2 D3 D4 E-S A-S A-I ES AS ECG ECG1 ECG2 EKG EKG1 ECG-1 ECG_2 mod.V1 chest CHEST
+    LA-RA
+    """
 )
+EEG_LABELS = words(
+    """
+    Fp1 Fp2 FP1 Fpz F3 F7 Fz C3 C4 Cz T3 T7 P3 Pz O1 O2 Oz A1 A2 M1 AF3 AFz FC5 FC6 FT7 FCz
+    CP5 TP9 PO3 POz Iz Nz F9 C3-A2 Fp1-F7 FP1-REF Fpz-Cz T5-O1 Fc5. Fc1. C1.. Oz.. Cz-M2
+    C3-LE
+    """
+)
+OTHER_LABELS = [
+    "ABP",
+    "PLETH",
+    "RESP",
+    "CVP",
+    "ART",
+    "PAP",
+    "ICP",
+    "SpO2",
+    "CO2",
+    "EOG",
+    "EMG",
+    "Temp",
+    "Status",
+    "Trigger",
+    "DC1",
+    "PR",
+    "OSAT",
+]
 
 
 @pytest.mark.parametrize("unit", [MILLIVOLT, MICROVOLT, ARBITRARY])

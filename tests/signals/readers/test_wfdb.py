@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +124,7 @@ def test_format_8_is_summed_from_the_first_sample(
     (tmp_path / "r.hea").write_text(
         "r 2 100 50\nr.dat 8 200 12 0 7 0 0 A\nr.dat 8 200 12 0 -9 0 0 B\n"
     )
-    expected = steps.astype(int).cumsum(axis=0) + [7, -9]
+    expected = steps.astype(int).cumsum(axis=0) + np.array([7, -9])
     recording = open_recording(tmp_path / "r.hea")
     np.testing.assert_array_equal(recording.read_digital([0, 1], 33, 47), expected[33:47].T)
     np.testing.assert_array_equal(recording.read_digital([1], 0, 50)[0], expected[:, 1])
@@ -141,9 +142,7 @@ def test_result_does_not_depend_on_blocks(
         patch.setattr("signals.readers._wfdb_samples._PIECE_SAMPLES", 33)
         recording = open_recording(folder / "r.hea")
         edges = sorted([0, *cuts, 101])
-        parts = [
-            recording.read_digital([0, 2], a, b) for a, b in zip(edges, edges[1:], strict=False)
-        ]
+        parts = [recording.read_digital([0, 2], a, b) for a, b in pairwise(edges)]
     np.testing.assert_array_equal(np.concatenate(parts, axis=1), samples[:, [0, 2]].T)
 
 
@@ -180,7 +179,7 @@ def test_what_the_header_tells(opened: Callable[..., Recording]) -> None:
         "#<age>: 64",
     )
     channel = recording.channels[0]
-    assert recording.start == datetime(2019, 12, 24, 12, 30, 5, 500_000)
+    assert recording.start == datetime.fromisoformat("2019-12-24T12:30:05.500")
     assert channel.label == "the lead  of  choice"
     assert channel.unit.symbol == "µV"
     assert (channel.rate, channel.n_samples) == (720, 200)
