@@ -146,8 +146,11 @@ class RhythmTracker:
             No rhythm is read across them.
         """
         for start, stop in breaks:
-            touches = self._breaks and start <= self._breaks[-1][1]
-            self._breaks.append((self._breaks.pop()[0] if touches else start, stop))
+            if self._breaks and start <= self._breaks[-1][1]:  # an hour of seconds is one break
+                first, before = self._breaks.pop()
+                self._breaks.append((first, max(before, stop)))
+            else:
+                self._breaks.append((start, stop))
         episodes: list[Episode] = []
         for sample, kind in zip(samples.tolist(), classes.tolist(), strict=True):
             last = sample if self._last_sample is None else self._last_sample

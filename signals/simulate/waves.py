@@ -175,8 +175,6 @@ def _wave(
 
 def _effective_rr(times: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the RR interval that repolarisation answers to: the last one and a slow memory."""
-    if times.size < 2:
-        return np.full(times.size, 0.85)
     rr = np.diff(times, prepend=2 * times[0] - times[1]).clip(0.3, 2.0)
     slow, _ = signal.lfilter([0.08], [1, -0.92], rr, zi=[0.92 * np.median(rr[:16])])
     mixed: NDArray[np.float64] = 0.75 * slow + 0.25 * rr

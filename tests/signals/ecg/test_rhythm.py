@@ -147,6 +147,7 @@ def test_nothing_is_read_across_an_unreadable_stretch() -> None:
     broken = _track(samples, classes, (between(3, 4), between(9, 10)))
     assert _kinds(broken) == [RhythmKind.VENTRICULAR_COUPLET]
     long_gap = _beats("NNN", [0.8, 0.8, 5.0])
+    assert _track(*long_gap, ((0, 750), (100, 200))) == []
     assert _track(*long_gap, ((500, 750),)) == []
     assert _kinds(_track(*long_gap, ((0, 200), (1650, 1800)))) == [RhythmKind.PAUSE]
 
