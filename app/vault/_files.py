@@ -58,18 +58,18 @@ def try_lock(file: int, kind: int) -> bool:
 
 
 @contextmanager
-def writer_lock(vault: Path, *, patience_s: float = PATIENCE_S) -> Iterator[None]:
+def writer_lock(vault: Path) -> Iterator[None]:
     """Be the only program that changes the keyring, and which recordings there are.
 
     Raises
     ------
     VaultError
-        If another program has held the lock for `patience_s` seconds.
+        If another program has held the lock for :data:`PATIENCE_S` seconds.
     """
     with plain_errors(vault):
         file = os.open(vault / "LOCK", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        give_up = time.monotonic() + patience_s
+        give_up = time.monotonic() + PATIENCE_S
         while not try_lock(file, fcntl.LOCK_EX):
             if time.monotonic() > give_up:
                 raise VaultError(vault, "another program is writing to it; try again later")

@@ -256,6 +256,11 @@ class Index:
         with self._use() as connection:
             return {row[0] for row in connection.execute("SELECT id FROM recording")}
 
+    def blob_ids(self) -> set[str]:
+        """Return the ids of all encrypted files."""
+        with self._use() as connection:
+            return {row[0] for row in connection.execute("SELECT id FROM blob")}
+
     def recording(self, prefix: str) -> StoredRecording:
         """Return the one recording whose id begins with `prefix`.
 

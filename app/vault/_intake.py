@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import secrets
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from app.vault._chunked import Writer
     from signals.envelope import Envelope
     from signals.recording import Patient, Recording
+
+_ID = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +181,15 @@ def write_pending(intake: Intake) -> int:
 
 
 def pending(vault: Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield the recording and the blobs of each note. The caller holds the writer lock."""
+    """Yield the recording and the blobs of each note. The caller holds the writer lock.
+
+    What is no id is left out: files are deleted by these names.
+    """
     with plain_errors(vault / "pending"):
         for note in sorted((vault / "pending").iterdir()):
-            yield note.name, note.read_text("ascii", "replace").split()
+            if _ID.fullmatch(note.name):
+                words = note.read_text("ascii", "replace").split()
+                yield note.name, [word for word in words if _ID.fullmatch(word)]
 
 
 def remove_blobs(vault: Path, blob_ids: Iterable[str]) -> None:

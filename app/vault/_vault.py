@@ -395,7 +395,7 @@ class Vault:
             if not any(notes.iterdir()):
                 return
             with writer_lock(self.path):
-                stored = self._index.recording_ids()
+                stored, in_use = self._index.recording_ids(), self._index.blob_ids()
                 for recording_id, blob_ids in pending(self.path):
                     note = notes / recording_id
                     file = os.open(note, os.O_RDONLY | os.O_CLOEXEC)
@@ -403,7 +403,7 @@ class Vault:
                         if not try_lock(file, fcntl.LOCK_EX):
                             continue  # someone is at work on it
                         if recording_id not in stored:
-                            remove_blobs(self.path, blob_ids)
+                            remove_blobs(self.path, set(blob_ids) - in_use)
                             self._keyring.remove(recording_id)
                         note.unlink()
                     finally:

@@ -60,9 +60,8 @@ class _File(apsw.VFSFile):
             raise apsw.FullError("no space")
         super().xWrite(data, offset)
 
-    def xSync(self, flags: int) -> None:  # noqa: N802
-        self._fault.step()
-        super().xSync(flags)
+    def xSync(self, _flags: int) -> None:  # noqa: N802
+        self._fault.step()  # and no more: what the kernel has, outlives the process
 
     def xTruncate(self, size: int) -> None:  # noqa: N802
         self._fault.step()
@@ -91,7 +90,7 @@ def install(fault: Fault, patch: pytest.MonkeyPatch) -> None:
             # Deleting, and giving back a lock, need no space.
             if fault.step() and name != "unlink":
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            return real(*args, **kwargs)
+            return None if name == "fsync" else real(*args, **kwargs)
 
         return call
 
