@@ -1,0 +1,341 @@
+"""From samples and R peaks to what the beat network sees, block by block.
+
+The same code makes the training set, the evaluation and the product's input. It looks at a beat in
+three ways: its shape around the R peak, its likeness to the beat that dominates this patient's
+recording, and its place in the row of RR intervals. Every value lies in -1..1 by construction, so
+that the int8 input needs no statistics of the training set.
+
+A beat is handed out when :data:`LOOK_AHEAD_BEATS` later ones have come. The first
+:data:`WARM_UP_BEATS` beats are read once in advance, so that the first beat of a recording already
+has something to be compared with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from ml.tasks.beat_families import Families, Kinship
+from ml.tasks.beat_windows import GRID_POINTS, GRID_RATE, R_INDEX, BeatWindows, Floats, Windows
+
+LEADS = 2
+LOOK_AHEAD_BEATS = 3
+PAST_BEATS = 8
+WARM_UP_BEATS = 16
+
+_LONG, _SHORT = 64, 8
+_TYPICAL_RR_S = 0.8
+_FEWEST_TO_COMPARE = 5
+_FLAT_MV = 0.02
+_QRS = slice(R_INDEX - 14, R_INDEX + 21)
+_SPREAD = slice(R_INDEX - 18, R_INDEX + 25)
+_P = slice(R_INDEX - 42, R_INDEX - 11)
+_T = slice(R_INDEX + 18, GRID_POINTS)
+_QRS_VECTOR = LEADS * (_QRS.stop - _QRS.start)
+_TINY = np.float32(1e-6)
+_NEIGHBOURS = (-2, -1, 1, 2)
+_OTHERS = tuple(k for k in range(-PAST_BEATS, LOOK_AHEAD_BEATS + 1) if k != 0)
+_LEAD_RELATIVE = ("qrs", "p", "t", "size", "width", "off_qrs", "off_p", "off_t")
+_LEAD_ABSOLUTE = ("usable", "p_size", "t_size", "polarity", "width")
+
+FEATURES: tuple[str, ...] = (
+    "rr.before_short", "rr.before_long", "rr.after_short", "rr.after_long", "rr.after_before",
+    "rr.before", "rr.usual", "rr.trend", "rr.irregularity", "rr.before_upper",
+    *(f"row.rr{k:+d}" for k in _OTHERS),
+    *(f"alike{k:+d}" for k in _NEIGHBOURS),
+    *(f"relative.row{k:+d}" for k in _OTHERS),
+    *(f"relative.{name}" for name in Kinship._fields),
+    *(f"relative.lead{lead}.{name}" for lead in range(LEADS) for name in _LEAD_RELATIVE),
+    *(f"lead{lead}.{name}" for lead in range(LEADS) for name in _LEAD_ABSOLUTE),
+    "compared",
+)  # fmt: skip
+"""What each column of :attr:`BeatInputs.features` is. Columns that begin with ``relative`` compare
+the beat with the patient's dominant one; ``compared`` is 1 where they are filled in."""
+
+
+@dataclass(frozen=True, slots=True)
+class BeatInputs:
+    """Beats that are ready for the network.
+
+    Parameters
+    ----------
+    samples : numpy.ndarray, shape (n,), int64
+        Their R peaks, as they were pushed.
+    shapes : numpy.ndarray, shape (n, 2, 112, 2), float32
+        By lead and point of a 128-Hz grid: the beat, and what is left of it when the patient's
+        dominant beat is taken off; both in units of that dominant beat's size, softly limited.
+    features : numpy.ndarray, shape (n, len(FEATURES)), float32
+        Numbers in -1..1.
+    """
+
+    samples: NDArray[np.int64]
+    shapes: Floats
+    features: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What is kept of each beat until its neighbours are known; first axis: beats."""
+
+    sample: NDArray[np.int64]
+    shape: Floats
+    usable: NDArray[np.bool_]
+    unit: Floats
+    width: Floats
+    template: Floats
+    kinship: Floats
+    log_rr: Floats
+    log_short: Floats
+    log_long: Floats
+    log_upper: Floats
+    irregularity: Floats
+
+    @classmethod
+    def blank(cls, n: int) -> Self:
+        """Return `n` rows that stand for no beat."""
+        return cls(
+            sample=np.zeros(n, np.int64),
+            shape=np.zeros((n, LEADS, GRID_POINTS), np.float32),
+            usable=np.zeros((n, LEADS), np.bool_),
+            unit=np.zeros((n, _QRS_VECTOR), np.float32),
+            width=np.zeros((n, LEADS), np.float32),
+            template=np.zeros((n, LEADS, GRID_POINTS), np.float32),
+            kinship=np.zeros((n, len(Kinship._fields)), np.float32),
+            log_rr=np.zeros(n, np.float32),
+            log_short=np.zeros(n, np.float32),
+            log_long=np.zeros(n, np.float32),
+            log_upper=np.zeros(n, np.float32),
+            irregularity=np.zeros(n, np.float32),
+        )
+
+    def __len__(self) -> int:
+        return len(self.sample)
+
+    def __getitem__(self, part: slice) -> Self:
+        return type(self)(*(getattr(self, field.name)[part] for field in fields(self)))
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(
+            *(np.concatenate((getattr(self, f.name), getattr(other, f.name))) for f in fields(self))
+        )
+
+
+class BeatFeatures:
+    """Streaming feature extraction; the result does not depend on how the stream was cut.
+
+    Parameters
+    ----------
+    rate : float
+        Sampling rate, Hz.
+    n_leads : int
+        Leads that will be pushed; the first two are used.
+    """
+
+    def __init__(self, rate: float, n_leads: int) -> None:
+        self._rate = rate
+        self._windows = BeatWindows(rate, min(n_leads, LEADS))
+        self._families = Families(_QRS_VECTOR, LEADS, GRID_POINTS)
+        self._early: list[Windows] | None = []
+        self._rows = _Rows.blank(PAST_BEATS)
+        self._last_sample: int | None = None
+        self._past_rr = np.zeros(_LONG)
+        self._compared = True
+
+    def push(self, samples: Floats, peaks: NDArray[np.int64]) -> BeatInputs:
+        """Take samples, shape (leads, n), mV, and R peaks; return the beats that became ready.
+
+        Raises
+        ------
+        ValueError
+            If peaks do not ascend, or come more than ``MAX_DELAY_S`` after their samples.
+        """
+        self._windows.push(samples, peaks)
+        return self._ready(ended=False)
+
+    def finish(self) -> BeatInputs:
+        """Return the beats that were held back for others to follow."""
+        self._windows.finish()
+        return self._ready(ended=True)
+
+    def _ready(self, *, ended: bool) -> BeatInputs:
+        parts = []
+        while (cut := self._windows.take()) is not None:
+            if self._early is None:
+                self._enter(cut)
+                parts.append(self._hand_out())
+                continue
+            self._early.append(cut)
+            if sum(len(early.peaks) for early in self._early) >= WARM_UP_BEATS:
+                parts.append(self._warm_up(self._early))
+        if ended:
+            if self._early:
+                parts.append(self._warm_up(self._early))
+            self._rows += _Rows.blank(LOOK_AHEAD_BEATS)
+            parts.append(self._hand_out())
+        return BeatInputs(
+            np.concatenate([part.samples for part in parts] or [np.zeros(0, np.int64)]),
+            np.concatenate(
+                [part.shapes for part in parts]
+                or [np.zeros((0, LEADS, GRID_POINTS, 2), np.float32)]
+            ),
+            np.concatenate(
+                [part.features for part in parts] or [np.zeros((0, len(FEATURES)), np.float32)]
+            ),
+        )
+
+    def _warm_up(self, early: list[Windows]) -> BeatInputs:
+        """Learn from the first beats what is usual, then take all of them in."""
+        windows = Windows(*(np.concatenate(part) for part in zip(*early, strict=True)))
+        first = Windows(*(part[:WARM_UP_BEATS] for part in windows))
+        intervals = np.diff(first.peaks) / self._rate
+        usual = np.resize(intervals if len(intervals) else [_TYPICAL_RR_S], _LONG)
+        self._past_rr = usual
+        self._compared = len(first.peaks) >= _FEWEST_TO_COMPARE
+        self._enter(first)
+        self._past_rr, self._last_sample = usual, None
+        self._rows = _Rows.blank(PAST_BEATS)
+        self._enter(windows)
+        self._early = None
+        return self._hand_out()
+
+    def _enter(self, cut: Windows) -> None:
+        """Measure beats, time them, and let the families meet them one by one."""
+        n, leads = cut.known.shape
+        rows = _Rows.blank(n)
+        rows.sample[:] = cut.peaks
+        rows.shape[:, :leads] = cut.shapes
+        qrs = rows.shape[:, :, _QRS]
+        rows.usable[:, :leads] = cut.known
+        rows.usable[:] &= np.ptp(qrs, axis=2) > _FLAT_MV
+        rows.shape[:] *= rows.usable[:, :, None]
+        rows.unit[:] = qrs.reshape(n, -1)
+        rows.unit[:] /= np.sqrt(np.square(rows.unit).sum(axis=1, keepdims=True)) + _TINY
+        rows.width[:] = _slope_spread(rows.shape)
+        self._time(rows)
+        ratios = (rows.log_rr - rows.log_long).tolist()
+        for i, ratio in enumerate(ratios):
+            rows.kinship[i] = self._families.meet(
+                rows.unit[i], rows.shape[i], ratio, rows.template[i]
+            )
+        self._rows += rows
+
+    def _time(self, rows: _Rows) -> None:
+        samples = rows.sample
+        intervals = np.empty(len(samples))
+        intervals[1:] = np.diff(samples) / self._rate
+        intervals[0] = (
+            np.median(self._past_rr)
+            if self._last_sample is None
+            else (samples[0] - self._last_sample) / self._rate
+        )
+        self._last_sample = int(samples[-1])
+        run = np.concatenate((self._past_rr, intervals))
+        self._past_rr = run[-_LONG:]
+        past = np.sort(sliding_window_view(run[:-1], _LONG), axis=1)
+        recent = sliding_window_view(run[:-1], _SHORT)[_LONG - _SHORT :]
+        middle = _LONG // 2
+        rows.log_rr[:] = np.log2(intervals)
+        rows.log_long[:] = np.log2((past[:, middle - 1] + past[:, middle]) / 2)
+        rows.log_upper[:] = np.log2(past[:, 3 * _LONG // 4])
+        rows.log_short[:] = np.log2(np.median(recent, axis=1))
+        rows.irregularity[:] = np.abs(np.diff(np.log2(recent), axis=1)).sum(axis=1) / (_SHORT - 1)
+
+    def _hand_out(self) -> BeatInputs:
+        """Return the beats that have all their neighbours, and forget what no one needs."""
+        rows = self._rows
+        start, stop = PAST_BEATS, max(PAST_BEATS, len(rows) - LOOK_AHEAD_BEATS)
+        inputs = _inputs(rows, start, stop, compared=self._compared)
+        self._rows = rows[stop - PAST_BEATS :]
+        return inputs
+
+
+def _inputs(rows: _Rows, start: int, stop: int, *, compared: bool) -> BeatInputs:
+    """Return what the network sees of the beats `start` to `stop` of `rows`."""
+    own = rows[slice(start, stop)]
+    exists = rows.sample > 0
+    at = {k: slice(start + k, stop + k) for k in _OTHERS}
+    after = rows.log_rr[at[1]]
+    after = np.where(exists[at[1]], after, own.log_long)
+    columns: list[Floats] = [
+        own.log_rr - own.log_short,
+        own.log_rr - own.log_long,
+        after - own.log_short,
+        after - own.log_long,
+        after - own.log_rr,
+        own.log_rr - np.float32(np.log2(_TYPICAL_RR_S)),
+        own.log_long - np.float32(np.log2(_TYPICAL_RR_S)),
+        own.log_short - own.log_long,
+        own.irregularity,
+        own.log_rr - own.log_upper,
+        *((rows.log_rr[at[k]] - own.log_long) * exists[at[k]] for k in _OTHERS),
+        *((rows.unit[at[k]] * own.unit).sum(axis=1) for k in _NEIGHBOURS),
+    ]
+    beat, template = own.shape, own.template
+    relative: list[Floats] = [
+        *(rows.kinship[at[k], 0] for k in _OTHERS),
+        *own.kinship.T,
+    ]
+    absolute: list[Floats] = []
+    rest = beat - template * own.usable[:, :, None]
+    size = np.abs(template[:, :, _QRS]).max(axis=2)
+    own_size = np.abs(beat[:, :, _QRS]).max(axis=2)
+    scale = np.where(size > _FLAT_MV / 2, size, own_size) + _TINY
+    likeness = [_correlation(beat[:, :, p], template[:, :, p]) for p in (_QRS, _P, _T)]
+    off = [_rms(rest[:, :, p]) for p in (_QRS, _P, _T)]
+    template_width = _slope_spread(template)
+    polarity = beat[:, :, _QRS].max(axis=2) + beat[:, :, _QRS].min(axis=2)
+    sizes = np.log2((own_size + _TINY) / scale)
+    widths = np.log2((own.width + _TINY) / (template_width + _TINY))
+    for lead in range(LEADS):
+        there = own.usable[:, lead]
+        relative += [
+            *(part[:, lead] for part in likeness),
+            sizes[:, lead] * there,
+            widths[:, lead] * there * (size[:, lead] > _FLAT_MV / 2),
+            *(_soft(part[:, lead] / scale[:, lead]) for part in off),
+        ]
+        absolute += [
+            there.astype(np.float32),
+            _soft(4 * _rms(beat[:, lead, _P]) / scale[:, lead]),
+            _soft(_rms(beat[:, lead, _T]) / scale[:, lead]),
+            polarity[:, lead] / (2 * own_size[:, lead] + _TINY),
+            own.width[:, lead] * 10 - np.float32(0.3) * there,
+        ]
+    if not compared:
+        rest = np.zeros_like(rest)
+        relative = [np.zeros_like(column) for column in relative]
+    columns += [*relative, *absolute, np.full(len(own), float(compared), np.float32)]
+    shapes = np.stack((beat, rest), axis=3) / scale[:, :, None, None]
+    return BeatInputs(
+        own.sample, _soft(shapes), np.clip(np.stack(columns, axis=1), -1, 1).astype(np.float32)
+    )
+
+
+def _soft(values: Floats) -> Floats:
+    """Bring any size into -1..1, small values nearly unchanged: a P wave beside a wide QRS."""
+    return values / (1 + np.abs(values))
+
+
+def _rms(values: Floats) -> Floats:
+    return np.sqrt(np.square(values).sum(axis=-1) / np.float32(values.shape[-1]))
+
+
+def _correlation(a: Floats, b: Floats) -> Floats:
+    n = np.float32(a.shape[-1])
+    a = a - a.sum(axis=-1, keepdims=True) / n
+    b = b - b.sum(axis=-1, keepdims=True) / n
+    size = np.sqrt(np.square(a).sum(axis=-1) * np.square(b).sum(axis=-1))
+    return (a * b).sum(axis=-1) / (size + _TINY)
+
+
+def _slope_spread(shapes: Floats) -> Floats:
+    """Return the width of the QRS, seconds: the standard deviation of its squared slope in time."""
+    energy = np.square(np.diff(shapes[:, :, _SPREAD], axis=2))
+    time = (np.arange(energy.shape[2], dtype=np.float32)) / np.float32(GRID_RATE)
+    total = energy.sum(axis=2) + _TINY**2
+    centre = (energy * time).sum(axis=2) / total
+    return np.sqrt((energy * np.square(time - centre[:, :, None])).sum(axis=2) / total)

@@ -1,0 +1,112 @@
+"""Beat classification: samples and R peaks in, AAMI classes out, block by block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.bundle import Bundle
+from ml.runtime import Model
+from ml.tasks.beat_features import LOOK_AHEAD_BEATS, BeatFeatures, BeatInputs
+from signals.ecg.beat import BeatClass
+
+TASK = "beats"
+LABELS = tuple(beat_class.name for beat_class in BeatClass)
+_LOWEST_RATE = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifiedBeats:
+    """Beats with what they were taken for.
+
+    Parameters
+    ----------
+    samples : numpy.ndarray, shape (n,), int64
+        R peaks, as they were pushed.
+    classes : numpy.ndarray, shape (n,), int8
+        :class:`signals.ecg.beat.BeatClass`: the most probable one.
+    probabilities : numpy.ndarray, shape (n, 5), float32
+        One for each class, the bundle's decision thresholds included; rows add up to 1.
+    """
+
+    samples: NDArray[np.int64]
+    classes: NDArray[np.int8]
+    probabilities: NDArray[np.float32]
+
+
+class BeatClassifier:
+    """Classifies the beats of one recording as they come.
+
+    A beat is given out when `look_ahead_beats` later ones were pushed; the first beats of a
+    recording wait until 16 have come. What is given out, in the end, does not depend on how
+    samples and peaks were cut into blocks, and memory does not grow with the recording.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        For the task ``beats``.
+    rate : float
+        Sampling rate, Hz; at least 100.
+    n_leads : int
+        Number of leads that will be pushed; the first two are used.
+
+    Raises
+    ------
+    ValueError
+        If the rate is below 100 Hz, there is no lead, or the bundle is for another task.
+    """
+
+    look_ahead_beats: int = LOOK_AHEAD_BEATS
+
+    def __init__(self, bundle: Bundle, rate: float, n_leads: int) -> None:
+        if rate < _LOWEST_RATE:
+            raise ValueError(f"beats are classified from {_LOWEST_RATE:g} Hz on, not at {rate:g} Hz")
+        if n_leads < 1:
+            raise ValueError("beats cannot be classified without a lead")
+        if bundle.task != TASK or bundle.labels != LABELS:
+            raise ValueError(f"the bundle {bundle.id} does not classify beats as {LABELS}")
+        self._features = BeatFeatures(rate, n_leads)
+        self._model = Model(bundle.model)
+        self._thresholds = np.array(bundle.thresholds, np.float32)
+
+    @property
+    def runtime(self) -> str:
+        """Name and version of what runs the model."""
+        return self._model.runtime
+
+    def push(self, samples: NDArray[np.float32], peaks: NDArray[np.int64]) -> ClassifiedBeats:
+        """Take samples and R peaks; return the beats that became ready.
+
+        Parameters
+        ----------
+        samples : numpy.ndarray, shape (leads, n), float32
+            The next samples, mV, NaN where missing.
+        peaks : numpy.ndarray, shape (k,), int64
+            The next R peaks, ascending, counted in samples from the start of the recording; each
+            at once with the samples it lies in, or up to 10 s later.
+
+        Raises
+        ------
+        ValueError
+            If peaks do not ascend or come later than that.
+        """
+        return self._classify(self._features.push(samples, peaks))
+
+    def finish(self) -> ClassifiedBeats:
+        """Return the beats that were held back for later ones to follow."""
+        return self._classify(self._features.finish())
+
+    def _classify(self, inputs: BeatInputs) -> ClassifiedBeats:
+        if not len(inputs.samples):
+            return ClassifiedBeats(
+                inputs.samples, np.zeros(0, np.int8), np.zeros((0, len(LABELS)), np.float32)
+            )
+        (logits,) = self._model.run(inputs.features, inputs.shapes)
+        logits = logits + self._thresholds
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+        probabilities = odds / odds.sum(axis=1, keepdims=True)
+        return ClassifiedBeats(
+            inputs.samples, logits.argmax(axis=1).astype(np.int8), probabilities
+        )

@@ -1,0 +1,147 @@
+"""The beat network: its layers and how it is fitted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+from keras import layers
+from numpy.typing import NDArray
+
+from ml.tasks.beat_features import FEATURES, LEADS
+from ml.tasks.beat_windows import GRID_POINTS
+from ml.tasks.beats import LABELS
+
+if TYPE_CHECKING:
+    from ml.training.data import Beats
+
+BATCH = 512
+PEAK_LEARNING_RATE = 2e-3
+HIDE_RELATIVE = 0.25
+DROP_LEAD = 0.15
+_CHANNELS = (16, 24, 32, 32)
+_RELATIVE = np.array([name.startswith("relative") for name in FEATURES])
+_COMPARED = FEATURES.index("compared")
+
+
+def beat_network() -> keras.Model:
+    """Return the untrained network: inputs ``features`` and ``shapes``, output logits.
+
+    A small separable convolution reads each lead by itself with the same weights (leads are an
+    axis of the image), so that it does not care which lead is which; dense layers join the leads
+    with the features. Only layers that become full int8 are used.
+    """
+    shapes = keras.Input((LEADS, GRID_POINTS, 2), name="shapes")
+    features = keras.Input((len(FEATURES),), name="features")
+    x = layers.Conv2D(_CHANNELS[0], (1, 7), (1, 2), "same", use_bias=False)(shapes)
+    x = layers.ReLU()(layers.BatchNormalization()(x))
+    for channels in _CHANNELS[1:]:
+        x = layers.DepthwiseConv2D((1, 5), (1, 2), "same", use_bias=False)(x)
+        x = layers.BatchNormalization()(x)
+        x = layers.Conv2D(channels, 1, use_bias=False)(x)
+        x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = layers.Conv2D(16, 1, activation="relu")(x)
+    x = layers.Dropout(0.3)(layers.Flatten()(x))
+    x = layers.Dense(32, activation="relu")(x)
+    f = layers.Dense(64, activation="relu")(layers.Dropout(0.1)(features))
+    joined = layers.Dropout(0.3)(layers.Concatenate()([x, f]))
+    joined = layers.Dense(48, activation="relu")(joined)
+    logits = layers.Dense(len(LABELS), name="logits")(layers.Dropout(0.2)(joined))
+    return keras.Model([features, shapes], logits, name="beats")
+
+
+class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Balanced batches; each beat is changed in a way that must not change its class."""
+
+    def __init__(self, beats: Beats, weights: NDArray[np.float64], steps: int, seed: int) -> None:
+        super().__init__()
+        self._beats = beats
+        self._cumulative = np.cumsum(weights / weights.sum())
+        self._steps = steps
+        self._rng = np.random.default_rng(seed)
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __getitem__(self, index: int) -> tuple[Any, NDArray[np.int64]]:
+        rng = self._rng
+        chosen = np.searchsorted(self._cumulative, rng.random(BATCH), side="right")
+        chosen = np.minimum(chosen, len(self._cumulative) - 1)
+        features = self._beats.features[chosen].astype(np.float32)
+        shapes = self._beats.shapes[chosen].astype(np.float32)
+        vary(features, shapes, rng)
+        return {"features": features, "shapes": shapes}, self._beats.classes[chosen]
+
+
+def vary(
+    features: NDArray[np.float32], shapes: NDArray[np.float32], rng: np.random.Generator
+) -> None:
+    """Swap leads, turn their sign, hide the patient-relative part, each by chance and in place."""
+    n = len(features)
+    swap = rng.random(n) < 0.5
+    shapes[swap] = shapes[swap][:, ::-1]
+    first, second = LEAD_COLUMNS
+    features[np.ix_(swap, [*first, *second])] = features[np.ix_(swap, [*second, *first])]
+    turn = rng.random((n, LEADS)) < 0.5
+    shapes *= np.where(turn, -1, 1)[:, :, None, None].astype(np.float32)
+    for lead, column in enumerate(_POLARITY):
+        features[turn[:, lead], column] *= -1
+    hide = rng.random(n) < HIDE_RELATIVE
+    features[np.ix_(hide, _RELATIVE)] = 0
+    features[hide, _COMPARED] = 0
+    shapes[hide, :, :, 1] = 0
+    shapes += rng.normal(0, 0.01, shapes.shape).astype(np.float32) * (shapes != 0)
+
+
+def _lead_columns(lead: int) -> list[int]:
+    return [i for i, name in enumerate(FEATURES) if f"lead{lead}." in name]
+
+
+LEAD_COLUMNS = tuple(_lead_columns(lead) for lead in range(LEADS))
+_POLARITY = tuple(FEATURES.index(f"lead{lead}.polarity") for lead in range(LEADS))
+
+
+def sampling_weights(beats: Beats) -> NDArray[np.float64]:
+    """Return how often each beat is drawn: classes and, within them, patients are evened out.
+
+    A class with n beats is drawn in proportion to the square root of n, and so is each patient
+    within a class: a patient with 1,800 ectopic beats does not speak for all others.
+    """
+    weights = np.zeros(len(beats.classes))
+    for label in np.unique(beats.classes):
+        of_class = beats.classes == label
+        records, inverse, counts = np.unique(
+            beats.records[of_class], return_inverse=True, return_counts=True
+        )
+        shares = np.sqrt(counts)
+        shares /= shares.sum()
+        weights[of_class] = np.sqrt(of_class.sum()) * (shares / counts)[inverse]
+    return weights / weights.sum()
+
+
+def fit(beats: Beats, *, epochs: int, steps: int, seed: int, verbose: int = 0) -> keras.Model:
+    """Train a network from scratch.
+
+    Parameters
+    ----------
+    beats : Beats
+        Of the training patients.
+    epochs, steps : int
+        `steps` batches of 512 beats in each of `epochs`; the learning rate falls by a cosine.
+    seed : int
+        Of weights, order and variation.
+    verbose : int
+        As for ``keras.Model.fit``.
+    """
+    keras.utils.set_random_seed(seed)
+    network = beat_network()
+    schedule = keras.optimizers.schedules.CosineDecay(
+        1e-4, epochs * steps, warmup_target=PEAK_LEARNING_RATE, warmup_steps=steps // 2
+    )
+    network.compile(
+        optimizer=keras.optimizers.AdamW(schedule, weight_decay=1e-3),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    network.fit(_Batches(beats, sampling_weights(beats), steps, seed), epochs=epochs, verbose=verbose)
+    return network

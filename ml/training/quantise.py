@@ -1,0 +1,119 @@
+"""From a Keras network to a ``.tflite`` file: as it is, or full int8, and the gates it passes."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ml.runtime import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from ml.training.data import Beats
+
+STATIC_BATCH = 32
+LEAST_AGREEMENT = 0.98
+_REPRESENTATIVE = 4096
+
+
+class ConversionError(Exception):
+    """A converted model did not pass a gate."""
+
+
+def to_float_tflite(network: keras.Model) -> bytes:
+    """Return the network as a float32 model with a static batch."""
+    return _convert(_converter(network))
+
+
+def to_int8_tflite(network: keras.Model, beats: Beats, weights: NDArray[np.float64], seed: int) -> bytes:
+    """Return the network after post-training quantisation to full int8.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Trained.
+    beats : Beats
+        Of the training patients, from which the representative set is drawn.
+    weights : numpy.ndarray, shape (beats,)
+        How likely each is drawn.
+    seed : int
+        Of the draw.
+
+    Raises
+    ------
+    ConversionError
+        If a tensor of the result is not int8.
+    """
+    rng = np.random.default_rng(seed)
+    chosen = rng.choice(len(weights), _REPRESENTATIVE, p=weights / weights.sum())
+    features = beats.features[chosen].astype(np.float32)
+    shapes = beats.shapes[chosen].astype(np.float32)
+
+    converter = _converter(network)
+    by_name = {"features": features, "shapes": shapes}
+    # the calibrator wants the graph's own order of inputs, which is not that of the Keras model
+    inputs = tf.lite.Interpreter(model_content=_convert(converter)).get_input_details()
+    ordered = [by_name[tensor["name"].removeprefix("serving_default_").removesuffix(":0")] for tensor in inputs]
+
+    def representative() -> Iterator[list[NDArray[np.float32]]]:
+        for start in range(0, _REPRESENTATIVE, STATIC_BATCH):
+            yield [array[start : start + STATIC_BATCH] for array in ordered]
+
+    converter = _converter(network)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = representative
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = tf.int8
+    converter.inference_output_type = tf.int8
+    tflite = _convert(converter)
+    if strange := Model(tflite).tensors_not_int8():
+        raise ConversionError(f"not full int8: {', '.join(strange)}")
+    return tflite
+
+
+def agreement(one: bytes, other: bytes, beats: Beats) -> float:
+    """Return the share of `beats` to which two models give the same class.
+
+    Raises
+    ------
+    ConversionError
+        If it is below LEAST_AGREEMENT, or an output is not finite.
+    """
+    outputs = [
+        Model(tflite).run(beats.features.astype(np.float32), beats.shapes.astype(np.float32))[0]
+        for tflite in (one, other)
+    ]
+    if not all(np.isfinite(output).all() for output in outputs):
+        raise ConversionError("a model answers with numbers that are not finite")
+    share = float((outputs[0].argmax(axis=1) == outputs[1].argmax(axis=1)).mean())
+    if share < LEAST_AGREEMENT:
+        raise ConversionError(
+            f"the int8 model agrees with the float model on {share:.1%} of beats only; "
+            f"{LEAST_AGREEMENT:.0%} are asked"
+        )
+    return share
+
+
+def _converter(network: keras.Model) -> Any:  # noqa: ANN401 (TensorFlow ships no types)
+    inputs = [
+        keras.Input(batch_shape=(STATIC_BATCH, *tensor.shape[1:]), name=tensor.name)
+        for tensor in network.inputs
+    ]
+    static = keras.Model(inputs, network(inputs, training=False), name=network.name)
+    return tf.lite.TFLiteConverter.from_keras_model(static)
+
+
+def _convert(converter: Any) -> bytes:  # noqa: ANN401 (TensorFlow ships no types)
+    # Keras prints every variable that it exports
+    with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return bytes(converter.convert())
