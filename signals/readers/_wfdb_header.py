@@ -25,6 +25,7 @@ _MOST_SIGNALS = 4096
 _MOST_FRAMES = 10**11  # more than three years at 1 kHz
 _MOST_SAMPLES_PER_FRAME = 1 << 19
 _HIGHEST_RATE = 1e7
+_LONGEST_LABEL = 200
 
 _DEFAULT_RATE = 250.0
 _DEFAULT_GAIN = 200.0
@@ -351,7 +352,7 @@ def _signal(line: _Line) -> Signal:
         resolution=resolution if 1 <= resolution <= 32 else 0,
         zero=zero,
         first=line.integer(fields[5], "initial value", -wide, wide),
-        label=fields[8].strip() if len(fields) > 8 else "",
+        label=fields[8].strip()[:_LONGEST_LABEL] if len(fields) > 8 else "",
         line=line.number,
     )
 

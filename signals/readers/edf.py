@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
@@ -28,7 +29,7 @@ from signals.recording import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from io import FileIO
     from pathlib import Path
 
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
 
 _NO_SAMPLE = -(1 << 31)  # no 16-bit or 24-bit sample is that
 _LARGEST_HEADER = FIXED * 10_000  # the field that counts signals has four digits
-_WHOLE_RECORDS = 1 << 16  # bytes of a data record up to which all of it is read for one channel
+_WHOLE_RECORD = 1 << 18  # bytes up to which a data record is read whole
+_CHUNK = 1 << 22  # bytes read at once
 _LONGEST_GAPS = 366 * 86400.0  # seconds that gaps may spread a recording over
 
 # A time-stamped annotation list (EDF+, 2.2.2): onset, duration, texts.
@@ -88,23 +90,73 @@ class _File:
     path: Path
     header: Header
 
-    def bytes_of(
-        self, signal: Signal, record: int, n_records: int, part: slice | None = None
-    ) -> NDArray[np.uint8]:
-        """Return the bytes of one signal in each of `n_records`, `part` of each record only."""
-        header = self.header
-        part = part or slice(0, signal.samples * header.width)
-        begin, end = signal.offset + part.start, signal.offset + part.stop
-        start = header.size + record * header.record_size
+    def texts_of(self, signal: Signal) -> Iterator[bytes]:
+        """Yield the bytes of an annotation signal, data record after data record."""
+        length = signal.samples * self.header.width
+        for first, n_records in self._chunks(0, self.header.n_records):
+            with self._opened() as file:
+                if self._has_small_records:
+                    rows = self._records(file, first, n_records)[:, signal.offset :]
+                    texts = [row[:length].tobytes() for row in rows]
+                else:
+                    start = self.header.size + first * self.header.record_size + signal.offset
+                    texts = [self._read(file, start, length).tobytes()]
+            yield from texts
+
+    def read_into(
+        self, rows: DigitalArray, signals: Sequence[Signal], start: int, stop: int
+    ) -> None:
+        """Read samples, counted through all records as if there were no gap.
+
+        Parameters
+        ----------
+        rows : numpy.ndarray, shape (len(signals), stop - start)
+            Is filled.
+        signals : sequence of Signal
+            Of one rate.
+        start, stop : int
+            0 <= start < stop.
+        """
+        width, per_record = self.header.width, signals[0].samples
+        with self._opened() as file:
+            for first, n_records in self._chunks(start // per_record, -(-stop // per_record)):
+                begin = first * per_record
+                low, high = max(start, begin), min(stop, begin + n_records * per_record)
+                if self._has_small_records:
+                    records = self._records(file, first, n_records)
+                for row, signal in zip(rows, signals, strict=True):
+                    if self._has_small_records:
+                        data = records[:, signal.offset : signal.offset + per_record * width]
+                        samples = _from_bytes(data, width)[low - begin : high - begin]
+                    else:
+                        place = first * self.header.record_size + signal.offset
+                        at = self.header.size + place + (low - begin) * width
+                        samples = _from_bytes(self._read(file, at, (high - low) * width), width)
+                    row[low - start : high - start] = samples
+
+    @property
+    def _has_small_records(self) -> bool:
+        """Whether data records are read whole; of larger ones, only what is asked for is."""
+        return self.header.record_size <= _WHOLE_RECORD
+
+    def _chunks(self, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """Yield (first data record, how many): as many as are read at once."""
+        step = max(1, _CHUNK // self.header.record_size) if self._has_small_records else 1
+        for record in range(first, last, step):
+            yield record, min(step, last - record)
+
+    @contextmanager
+    def _opened(self) -> Iterator[FileIO]:
         try:
             with self.path.open("rb", buffering=0) as file:
-                if header.record_size <= _WHOLE_RECORDS:
-                    data = self._read(file, start, n_records * header.record_size)
-                    return data.reshape(n_records, header.record_size)[:, begin:end]
-                starts = range(start, start + n_records * header.record_size, header.record_size)
-                return np.stack([self._read(file, at + begin, end - begin) for at in starts])
+                yield file
         except OSError as error:
             raise RecordingError(self.path, f"cannot be read: {error.strerror or error}") from error
+
+    def _records(self, file: FileIO, first: int, n_records: int) -> NDArray[np.uint8]:
+        size = self.header.record_size
+        data = self._read(file, self.header.size + first * size, n_records * size)
+        return data.reshape(n_records, size)
 
     def _read(self, file: FileIO, start: int, length: int) -> NDArray[np.uint8]:
         file.seek(start)
@@ -115,26 +167,13 @@ class _File:
             )
         return data
 
-    def samples_of(self, signal: Signal, start: int, stop: int) -> NDArray[np.int16 | np.int32]:
-        """Return samples of one signal, counted through all records as if there were no gap."""
-        width, per_record = self.header.width, signal.samples
-        first, last = start // per_record, (stop - 1) // per_record
-        part = None
-        if first == last:
-            offset = first * per_record
-            part = slice((start - offset) * width, (stop - offset) * width)
-        data = np.ascontiguousarray(self.bytes_of(signal, first, last - first + 1, part))
-        samples = _from_bytes(data.reshape(-1, width))
-        if first == last:
-            return samples
-        return samples[start - first * per_record : stop - first * per_record]
 
-
-def _from_bytes(data: NDArray[np.uint8]) -> NDArray[np.int16 | np.int32]:
-    if data.shape[1] == 2:
-        return data.view("<i2")[:, 0].astype(np.int16, copy=False)
-    wide = np.zeros((len(data), 4), np.uint8)
-    wide[:, 1:] = data
+def _from_bytes(data: NDArray[np.uint8], width: int) -> NDArray[np.int16 | np.int32]:
+    flat = np.ascontiguousarray(data).reshape(-1, width)
+    if width == 2:
+        return flat.view("<i2")[:, 0].astype(np.int16, copy=False)
+    wide = np.zeros((len(flat), 4), np.uint8)
+    wide[:, 1:] = flat
     return (wide.view("<i4")[:, 0] >> 8).astype(np.int32, copy=False)
 
 
@@ -147,23 +186,19 @@ def _annotations(
     onsets = np.full(header.n_records, np.nan)
     found = []
     damaged = 0
-    step = max(1, (1 << 20) // header.record_size)
     for number, signal in enumerate(sources):
-        for start in range(0, header.n_records, step):
-            count = min(step, header.n_records - start)
-            for index, row in enumerate(file.bytes_of(signal, start, count), start):
-                raw = row.tobytes()
-                lists = list(_TAL.finditer(raw))
-                damaged += not lists and bool(raw.strip(b"\0"))
-                for position, match in enumerate(lists):
-                    onset, duration = float(match[1]), float(match[2] or 0)
-                    if number == 0 and position == 0 and match[3][:1] in {b"", b"\x14"}:
-                        onsets[index] = onset
-                    found += [
-                        (onset, duration, text)
-                        for text in map(_annotation_text, match[3].split(b"\x14"))
-                        if text
-                    ]
+        for record, raw in enumerate(file.texts_of(signal)):
+            lists = list(_TAL.finditer(raw))
+            damaged += not lists and bool(raw.strip(b"\0"))
+            for position, match in enumerate(lists):
+                onset, duration = float(match[1]), float(match[2] or 0)
+                if number == 0 and position == 0 and match[3][:1] in {b"", b"\x14"}:
+                    onsets[record] = onset
+                found += [
+                    (onset, duration, text)
+                    for text in map(_annotation_text, match[3].split(b"\x14"))
+                    if text
+                ]
     if damaged:
         repairs.append(
             f"The annotations of {damaged:,} data records are damaged: they are left out."
@@ -281,22 +316,19 @@ class _EdfRecording(Recording):
         """Return stored integers; see :meth:`Recording.read_digital`."""
         wide = self._file.header.width == 3 or len(self._runs) > 1
         samples = np.empty((len(channels), stop - start), np.int32 if wide else np.int16)
-        for row, index in zip(samples, channels, strict=True):
-            self._fill(row, index, start, stop)
-        return samples
-
-    def _fill(self, row: DigitalArray, index: int, start: int, stop: int) -> None:
-        signal, channel = self._signals[index], self.channels[index]
-        if channel.missing is not None:
-            row[:] = channel.missing
+        first = self.channels[channels[0]]
+        if first.missing is not None:
+            samples[:] = first.missing
+        signals = [self._signals[index] for index in channels]
+        per_record = signals[0].samples
         for run in self._runs:
-            begin = round(run.onset * channel.rate)
-            low, high = max(start, begin), min(stop, begin + run.count * signal.samples)
+            begin = round(run.onset * first.rate)
+            low, high = max(start, begin), min(stop, begin + run.count * per_record)
             if low < high:
-                skip = run.first * signal.samples - begin
-                row[low - start : high - start] = self._file.samples_of(
-                    signal, low + skip, high + skip
-                )
+                skip = run.first * per_record - begin
+                rows = samples[:, low - start : high - start]
+                self._file.read_into(rows, signals, low + skip, high + skip)
+        return samples
 
 
 def _annotation(onset: float, duration: float, text: str, labels: tuple[str, ...]) -> Annotation:

@@ -1,7 +1,8 @@
 """WFDB records, the format of PhysioNet: a header, signal files and annotations.
 
-Headers are read in `signals.readers._wfdb_header`, samples are decoded by the `wfdb` package. That
-package can also fetch records from the network; only its decoders of local files are called here.
+Headers and annotations are read by modules of our own, which stand any bytes; samples are decoded
+by the `wfdb` package. That package can also fetch records from the network: nothing but its decoder
+of local signal files is called.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from signals.readers._labels import kind_of, unique_labels
+from signals.readers._wfdb_annotations import read_marks
 from signals.readers._wfdb_header import NULL_SEGMENT, Header, looks_like_header, read_header
 from signals.readers._wfdb_samples import SignalFile, open_signal_files
 from signals.recording import (
@@ -36,17 +38,6 @@ if TYPE_CHECKING:
     from signals.recording import DigitalArray
 
 _NO_SAMPLE = -(1 << 31)  # where samples of several kinds are brought to one
-# it reads any bytes, and checks few of them
-_WHAT_RDANN_RAISES = (
-    ArithmeticError,
-    EOFError,
-    AttributeError,
-    LookupError,
-    MemoryError,
-    OSError,
-    TypeError,
-    ValueError,
-)
 _LAYOUT_MISMATCH = "the segments do not fit together"
 
 
@@ -312,39 +303,24 @@ def _annotations(
     """Read the reference annotations at `path`, if there are any."""
     if not path.is_file():
         return ()
-    import wfdb
-
     try:
-        if not path.stat().st_size:
-            raise EOFError
-        read = wfdb.rdann(str(path.with_suffix("")), "atr")
-        # an annotation file may count in ticks of its own, finer than the signal's samples
-        onsets = (np.asarray(read.sample, np.int64) / float(read.fs or rate)).tolist()
-        annotations = [
-            Annotation(onset, text=symbol, note=_note(note))
-            for onset, symbol, note in zip(onsets, read.symbol, read.aux_note, strict=True)
-            if isinstance(symbol, str)  # NaN for a code that means nothing
-        ]
-    except _WHAT_RDANN_RAISES:
-        repairs.append(f"The annotations ({path.name}) are damaged: they are left out.")
+        marks = read_marks(path)
+    except OSError as error:
+        repairs.append(f"The annotations ({path.name}) cannot be read: {error.strerror or error}.")
         return ()
-    end = n_frames / rate
-    inside = [annotation for annotation in annotations if 0 <= annotation.onset <= end]
-    if left_out := len(onsets) - len(inside):
+    if not marks.is_complete:
+        repairs.append(f"The annotations ({path.name}) are cut off: they are read to there.")
+    # an annotation file may count in ticks of its own, finer than the signal's samples
+    ticks = marks.rate or rate
+    inside = [mark for mark in marks.found if 0 <= mark[0] / ticks <= n_frames / rate]
+    if left_out := marks.unknown + len(marks.found) - len(inside):
         repairs.append(
             f"{left_out:,} annotations ({path.name}) are of no known kind or lie outside of the "
             "recording: they are left out."
         )
-    return tuple(sorted(inside, key=lambda annotation: annotation.onset))
-
-
-def _note(text: str) -> str:
-    """Return an auxiliary text, which `wfdb` gives with a character for each byte."""
-    text = text.rstrip("\0")
-    try:
-        return text.encode("latin-1").decode("utf-8")
-    except UnicodeDecodeError:
-        return text
+    return tuple(
+        Annotation(when / ticks, symbol, note=note) for when, symbol, note in sorted(inside)
+    )
 
 
 class _WfdbRecording(Recording):

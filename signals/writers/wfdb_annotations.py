@@ -10,6 +10,7 @@ import re
 import struct
 from typing import TYPE_CHECKING
 
+from signals.readers._wfdb_annotations import ANNOTATION_SYMBOLS, AUX, NOTE, SKIP
 from signals.writers._whole import written_whole
 
 if TYPE_CHECKING:
@@ -19,15 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Code 1 is N, 2 is L and so on; the codes of the blanks mean nothing.
-_CODES = {
-    symbol: code
-    for code, symbol in enumerate('NLRaVFJASEj/Q~ | sT*D"=pB^t+u?![]en@xf()r', start=1)
-    if symbol != " "
-}
-_NOTE = 22
-_SKIP = 59
-_AUX = 63
+_CODES = {symbol: code for code, symbol in enumerate(ANNOTATION_SYMBOLS) if symbol != " "}
 _LONGEST_STEP = 1023
 _LONGEST_SKIP = (1 << 31) - 1
 _LONGEST_NOTE = 255
@@ -89,7 +82,7 @@ def _encoded(
     notes: Sequence[str],
 ) -> bytes:
     # The sampling frequency goes first, as a note at sample 0; a step back and forth ends it.
-    parts = [_word(_NOTE, 0), _aux(f"## time resolution: {rate:.12g}"), _skip(-1), _word(0, 1)]
+    parts = [_word(NOTE, 0), _aux(f"## time resolution: {rate:.12g}"), _skip(-1), _word(0, 1)]
     before = 0
     for sample, symbol, note in zip(map(int, samples), symbols, notes, strict=True):
         step = sample - before
@@ -115,11 +108,11 @@ def _word(code: int, step: int) -> bytes:
 
 def _skip(step: int) -> bytes:
     high, low = divmod(step & 0xFFFFFFFF, 1 << 16)
-    return _word(_SKIP, 0) + struct.pack("<HH", high, low)
+    return _word(SKIP, 0) + struct.pack("<HH", high, low)
 
 
 def _aux(text: str) -> bytes:
     raw = text.encode("utf-8")
     if len(raw) > _LONGEST_NOTE:
         raise ValueError(f"a note is {len(raw)} bytes long; {_LONGEST_NOTE} fit")
-    return _word(_AUX, len(raw)) + raw + b"\0" * (len(raw) % 2)
+    return _word(AUX, len(raw)) + raw + b"\0" * (len(raw) % 2)

@@ -70,7 +70,7 @@ def test_any_stretch_of_a_huge_data_record(
     path = tmp_path_factory.getbasetemp() / "huge-records.edf"
     if not path.exists():
         path.write_bytes(
-            make_edf(records=3, samples=(20, 40_000), labels=("ECG", "other"), seconds=2)
+            make_edf(records=3, samples=(20, 150_000), labels=("ECG", "other"), seconds=2)
         )
     start, stop = sorted((one, other))
     recording = open_recording(path)

@@ -405,9 +405,11 @@ def test_annotations_that_count_in_ticks_of_their_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"\x01", "damaged"),
-        (b"", "damaged"),
-        (bytes([5, 63 << 2, 9, 9]), "1 annotations (r.atr) are of no known kind"),
+        (b"\x01", "cut off"),
+        (b"", "cut off"),
+        (bytes([5, 1 << 2]), "cut off"),
+        (bytes([5, 1 << 2, 5, 63 << 2, 9, 9]), "cut off"),
+        (bytes([5, 1 << 2, 0, 59 << 2, 9, 9]), "cut off"),
         (bytes([5, 15 << 2, 5, 1 << 2, 0, 0]), "1 annotations (r.atr) are of no known kind"),
         (bytes([5, 1 << 2, 0, 59 << 2, 255, 127, 0, 0, 5, 4, 0, 0]), "outside of the recording"),
     ],
@@ -421,6 +423,31 @@ def test_broken_annotations_do_not_cost_the_recording(
     assert recording.repairs
     assert sentence in recording.repairs[0]
     assert recording.read([0], 0, 360).shape == (1, 360)
+
+
+def test_notes_that_hang_rdann(tmp_path: Path) -> None:
+    """`wfdb.rdann` 4.3.1 loops for ever on a definition that it does not know."""
+    write_record(tmp_path, "r", np.ones((360, 1), int))
+    text = b"## made by hand "
+    content = bytes([0, 22 << 2, len(text), 63 << 2]) + text + bytes([5, 1 << 2, 0, 0])
+    (tmp_path / "r.atr").write_bytes(content)
+    recording = open_recording(tmp_path / "r.hea")
+    assert [(a.text, a.note) for a in recording.annotations] == [("N", "")]
+    assert recording.repairs == ()
+
+
+def test_annotation_symbols_of_a_file_of_its_own(tmp_path: Path) -> None:
+    write_record(tmp_path, "r", np.ones((360, 1), int))
+    wfdb.wrann(
+        "r",
+        "atr",
+        np.array([36, 72]),
+        ["z", "N"],
+        fs=360,
+        write_dir=str(tmp_path),
+        custom_labels=[(45, "z", "something of our own")],
+    )
+    assert [a.text for a in open_recording(tmp_path / "r.hea").annotations] == ["z", "N"]
 
 
 def test_signal_file_that_shrinks_while_open(tmp_path: Path) -> None:
