@@ -1,0 +1,1 @@
+"""Painters shared by screen, PNG and print: one drawing path, given plain values and a scale."""
