@@ -310,11 +310,19 @@ class Recording(ABC):
 
         For one file it is that file's own; for several, that of the lines ``<sha256>  <name>``
         which ``sha256sum`` prints for them in the order of :attr:`files`.
+
+        Raises
+        ------
+        RecordingError
+            If one of them cannot be read any more.
         """
         digests = []
         for path in self.files:
-            with path.open("rb") as file:
-                digests.append((hashlib.file_digest(file, "sha256").hexdigest(), path.name))
+            try:
+                with path.open("rb") as file:
+                    digests.append((hashlib.file_digest(file, "sha256").hexdigest(), path.name))
+            except OSError as error:
+                raise RecordingError(path, f"cannot be read: {error.strerror or error}") from error
         if len(digests) == 1:
             return digests[0][0]
         lines = "".join(f"{digest}  {name}\n" for digest, name in digests)

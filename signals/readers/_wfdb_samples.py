@@ -46,6 +46,8 @@ class SignalFile:
     ----------
     n_frames : int
         How many whole frames the file holds.
+    slack : int
+        How many of them may be no frames: what fills the last group of bytes.
 
     Raises
     ------
@@ -69,6 +71,7 @@ class SignalFile:
         self._per_frame = [signal.samples_per_frame for signal in signals]
         self._frame = sum(self._per_frame)
         self.n_frames = self._count_frames()
+        self.slack = (_PACKING.get(self._format, (1, 1))[0] - 1) // self._frame
         self._piece_frames = max(1, _PIECE_SAMPLES // self._frame)
         # Format 8 stores differences: a piece can only be read after those before it. Here is
         # with which values each piece known so far begins.

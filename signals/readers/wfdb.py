@@ -152,13 +152,12 @@ def _single(header: Header, repairs: list[str]) -> _Part:
         repairs.append(
             f"The header promises {promised:,} samples, the file holds {n_frames:,}: read to there."
         )
-    elif n_frames > promised:
+    elif n_frames > promised + max(file.slack for file in files.values()):
         repairs.append(
             f"The header promises {promised:,} samples, the file holds {n_frames:,}: "
             f"{promised:,} are read, as the header says."
         )
-        n_frames = promised
-    return _Part(0, n_frames, header, files)
+    return _Part(0, min(n_frames, promised or n_frames), header, files)
 
 
 def _parts_of(master: Header, repairs: list[str]) -> list[_Part]:

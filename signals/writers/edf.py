@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 
-from signals.recording import MICROVOLT
+from signals.recording import ARBITRARY, MICROVOLT, MILLIVOLT, NANOVOLT, VOLT
 from signals.writers._whole import written_whole
 
 if TYPE_CHECKING:
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     import edfio
     from numpy.typing import NDArray
 
-    from signals.recording import Annotation, Channel, Patient, Recording
+    from signals.recording import Annotation, Channel, Patient, Recording, Unit
 
 _LEAST, _GREATEST = -(1 << 15), (1 << 15) - 1
 _LONGEST_FIELD = 80
+_VOLTAGES = (VOLT, MILLIVOLT, MICROVOLT, NANOVOLT)
 _YEARS = range(1985, 2085)  # the two digits of the header stand for these
 
 
@@ -35,8 +36,8 @@ def write_edf(path: Path, recording: Recording) -> None:
     converter. Wider ones are brought to 16 bits over the range that they use: exactly where that
     is narrow enough, else rounded. EDF has no word for a missing sample: such stretches are
     written as the value nearest to 0, and so is what fills the last data record; annotations
-    say where. The header has eight characters for a physical value, so that scale and
-    offset come back with six or seven digits.
+    say where. The header has eight characters for a physical value, so that scale and offset come
+    back with five digits or more; voltages that this does not suit are written in a unit that it does.
 
     Parameters
     ----------
@@ -65,10 +66,13 @@ def write_edf(path: Path, recording: Recording) -> None:
         for channel, count in zip(recording.channels, per_record, strict=True)
     )
     signals = []
+    ranges = []
     remarks: list[edfio.EdfAnnotation] = []
     for index, (channel, count) in enumerate(zip(recording.channels, per_record, strict=True)):
         digital = recording.read_digital([index], 0, channel.n_samples)[0]
-        signals.append(_signal(channel, digital, count, n_records, seconds, remarks))
+        signal, physical_range = _signal(channel, digital, count, n_records, seconds, remarks)
+        signals.append(signal)
+        ranges.append(physical_range)
     start = recording.start
     if start is not None and start.year not in _YEARS:
         start = None
@@ -82,6 +86,11 @@ def write_edf(path: Path, recording: Recording) -> None:
     )
     with written_whole(path) as target:
         file.write(target)
+        # edfio rounds the physical range outward, -0.035 to -0.03501: here are the nearest values
+        n_signals = len(signals) + 1
+        for end, texts in enumerate(zip(*ranges, strict=True)):
+            target.seek(256 + n_signals * (16 + 80 + 8 + 8 * end))
+            target.write(b"".join(texts))
 
 
 def _record(channels: tuple[Channel, ...], duration: float) -> tuple[Fraction, list[int]]:
@@ -107,15 +116,16 @@ def _signal(
     n_records: int,
     seconds: Fraction,
     remarks: list[edfio.EdfAnnotation],
-) -> edfio.EdfSignal:
+) -> tuple[edfio.EdfSignal, tuple[bytes, bytes]]:
+    """Return the signal, and its physical range as the header writes it."""
     import edfio
 
     missing = np.zeros(len(digital), np.bool_)
     if channel.missing is not None:
         missing = digital == channel.missing
     narrow, scale, offset, digital_range = _narrowed(channel, digital, missing)
-    samples = np.full(per_record * n_records, _nearest_to_zero(scale, offset, digital_range))
-    samples = samples.astype(np.int16)
+    nothing = _nearest_to_zero(scale, offset, digital_range)
+    samples = np.full(per_record * n_records, nothing, np.int16)
     samples[: len(narrow)][~missing] = narrow[~missing]
     for first, last in _stretches(missing, len(samples)):
         remarks.append(
@@ -125,37 +135,55 @@ def _signal(
                 f"no samples@@{_label(channel.label)}",
             )
         )
-    low, high = (value * scale + offset for value in digital_range)
-    unit = "uV" if channel.unit == MICROVOLT else channel.unit.symbol
-    return edfio.EdfSignal.from_digital(
+    ends = [value * scale + offset for value in digital_range]
+    unit = _fitting(channel.unit, max(map(abs, ends)))
+    if unit != channel.unit:
+        ends = [end * channel.unit.factor_to(unit) for end in ends]
+    low, high = (_eight_characters(channel.label, end) for end in ends)
+    signal = edfio.EdfSignal.from_digital(
         samples,
         float(per_record / seconds),
         label=_label(channel.label),
-        physical_dimension="" if unit == "arbitrary units" else _ascii(unit, 8),
-        physical_range=(low, high),
+        physical_dimension="" if unit == ARBITRARY else _ascii(unit.symbol, 8),
         digital_range=digital_range,
         prefiltering=_ascii(channel.prefiltering, _LONGEST_FIELD),
     )
+    return signal, (low, high)
+
+
+def _fitting(unit: Unit, largest: float) -> Unit:
+    """Return the unit in which eight characters tell values up to `largest` well."""
+    if unit.volts is None or 0.1 <= largest < 1e6:
+        return unit
+    sizes = {other: largest * unit.factor_to(other) for other in _VOLTAGES}
+    return next((other for other, size in sizes.items() if 1 <= size < 1e6), unit)
+
+
+def _eight_characters(label: str, value: float) -> bytes:
+    for decimals in range(6, -1, -1):
+        text = f"{value:.{decimals}f}"
+        if len(text) <= 8:
+            return text.encode().ljust(8)
+    raise ValueError(f"{label}: {value:g} does not fit the header of an EDF file")
 
 
 def _narrowed(
     channel: Channel, digital: NDArray[np.signedinteger], missing: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64], float, float, tuple[int, int]]:
+) -> tuple[NDArray[np.signedinteger], float, float, tuple[int, int]]:
     """Return samples that fit 16 bits, with their scale, offset and range."""
-    values = digital.astype(np.int64)
-    present = values[~missing]
+    present = digital[~missing]
     least, greatest = channel.digital_min, channel.digital_max
     if len(present):
         least, greatest = min(least, int(present.min())), max(greatest, int(present.max()))
     if least >= _LEAST and greatest <= _GREATEST:
-        return values, channel.scale, channel.offset, (least, greatest)
+        return digital, channel.scale, channel.offset, (least, greatest)
     if len(present):
         least, greatest = int(present.min()), int(present.max())
     middle = (least + greatest) // 2
     step = max(1.0, (greatest - least) / (_GREATEST - _LEAST - 2))
-    narrow = np.rint((values - middle) / step).astype(np.int64)
+    narrow = np.rint((digital.astype(np.float64) - middle) / step).clip(_LEAST, _GREATEST)
     offset = channel.offset + middle * channel.scale
-    return narrow, channel.scale * step, offset, (_LEAST, _GREATEST)
+    return narrow.astype(np.int16), channel.scale * step, offset, (_LEAST, _GREATEST)
 
 
 def _nearest_to_zero(scale: float, offset: float, digital_range: tuple[int, int]) -> int:

@@ -19,6 +19,7 @@ from signals.recording import (
     Channel,
     ChannelKind,
     Patient,
+    Recording,
     RecordingError,
     Unit,
     UnitError,
@@ -114,13 +115,14 @@ def test_blocks_are_the_recording_in_order(seconds: float) -> None:
     assert recording.duration == 5
 
 
+class Files(ArrayRecording):
+    sha256 = Recording.sha256
+
+
 def test_sha256_is_that_of_sha256sum(tmp_path: Path) -> None:
     one, two = tmp_path / "a", tmp_path / "b"
     one.write_bytes(b"1")
     two.write_bytes(b"2")
-
-    class Files(ArrayRecording):
-        sha256 = ArrayRecording.__mro__[1].sha256
 
     alone = Files([], format="x", name="x", channels=(), files=(one,))
     assert alone.sha256() == hashlib.sha256(b"1").hexdigest()
@@ -129,6 +131,12 @@ def test_sha256_is_that_of_sha256sum(tmp_path: Path) -> None:
         f"{hashlib.sha256(data).hexdigest()}  {name}\n" for data, name in [(b"1", "a"), (b"2", "b")]
     )
     assert both.sha256() == hashlib.sha256(lines.encode()).hexdigest()
+
+
+def test_sha256_of_a_file_that_is_gone(tmp_path: Path) -> None:
+    recording = Files([], format="x", name="x", channels=(), files=(tmp_path / "gone",))
+    with pytest.raises(RecordingError, match="gone: cannot be read: No such file"):
+        recording.sha256()
 
 
 def test_sha256_of_samples_in_memory() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from itertools import pairwise
@@ -80,6 +82,7 @@ def test_every_format_that_wfdb_writes(
     write_record(folder, "r", samples, form)
     start, stop = sorted((data.draw(st.integers(0, n)), data.draw(st.integers(0, n))))
     recording = open_recording(folder / "r.hea")
+    assert recording.repairs == ()
     order = list(range(n_signals))[::-1]
     np.testing.assert_array_equal(
         recording.read_digital(order, start, stop), samples[start:stop, order].T
@@ -112,6 +115,15 @@ def test_formats_that_wfdb_only_reads(form: str, tmp_path: Path) -> None:
         np.testing.assert_array_equal(
             recording.read_digital([index], 7, 2 * n)[0], expected[index][7:]
         )
+
+
+@pytest.mark.parametrize(("form", "size"), [("212", 3), ("310", 4), ("311", 4)])
+def test_bytes_that_fill_the_last_group_are_no_lie(
+    opened: Callable[..., Recording], form: str, size: int
+) -> None:
+    recording = opened("r 1 360 1", f"r.dat {form} 200", data=bytes(size))
+    assert recording.repairs == ()
+    assert recording.channels[0].n_samples == 1
 
 
 def test_format_8_is_summed_from_the_first_sample(
@@ -448,6 +460,28 @@ def test_annotation_symbols_of_a_file_of_its_own(tmp_path: Path) -> None:
         custom_labels=[(45, "z", "something of our own")],
     )
     assert [a.text for a in open_recording(tmp_path / "r.hea").annotations] == ["z", "N"]
+
+
+def test_nothing_reaches_for_the_network(tmp_path: Path) -> None:
+    """The package that decodes samples can fetch records; it is never let near that."""
+    write_record(tmp_path, "a", np.ones((36, 1), int), "212")
+    write_record(tmp_path, "f", np.ones((36, 1), int), "516")
+    program = f"""
+import sys
+from pathlib import Path
+
+def refuse(event, arguments):
+    if event.startswith("socket."):
+        raise RuntimeError(event)
+
+sys.addaudithook(refuse)
+from signals.readers import open_recording
+assert "wfdb" not in sys.modules and "edfio" not in sys.modules
+for name in "af":
+    with open_recording(Path({str(tmp_path)!r}) / name) as recording:
+        assert recording.read([0], 0, 36).shape == (1, 36)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 def test_signal_file_that_shrinks_while_open(tmp_path: Path) -> None:
