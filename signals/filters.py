@@ -68,8 +68,8 @@ class Decimator:
     """Keeps every n-th sample after taking out what the lower rate cannot hold.
 
     A Chebyshev filter of the second kind, 60 dB down from the new Nyquist frequency on. Its delay
-    at 10 Hz, where most of a QRS lies, is taken off: sample k of the output is sample ``k * factor``
-    of the input, to within half an output sample.
+    at 10 Hz, where most of a QRS lies, is taken off: sample k of the output stands for sample
+    ``k * factor`` of the input.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ _MAINS_HZ = (50.0, 60.0)
 _MAINS_AMPLITUDE = 50.0  # µV: one millimetre on paper from crest to trough
 _MAINS_SHARE = 0.3
 _NOISE_LAG = 0.008  # s
-_NOISE_POINTS = 64
+_POINTS = 128  # of each second, evenly spaced: enough for every rule that counts samples
 _NOISE_SHARE = 0.2
 _NOISE_LEAST = 100.0  # µV
 _LEAST_PART = 0.25  # s of an unfinished second that can be judged
@@ -162,29 +162,38 @@ class QualityMeter:
         n_leads, count, length = seconds.shape
         if count == 0:
             return np.zeros((n_leads, 0), np.uint8)
-        present = np.isfinite(seconds)
-        x = np.where(present, seconds, 0.0).astype(np.float64)
-        x = np.clip(np.rint(x * _MICROVOLTS), -_HIGHEST, _HIGHEST)
-        lowest, highest = x.min(axis=2), x.max(axis=2)
+        missing = ~np.isfinite(seconds)
+        missing_share = missing.mean(axis=2)
+        if missing.any():
+            seconds = np.where(missing, np.float32(0), seconds)
+        lowest, highest = _counts(seconds.min(axis=2)), _counts(seconds.max(axis=2))
         spread = highest - lowest
-        codes = np.full((n_leads, count), Quality.GOOD, np.uint8)
+        lag = max(1, round(_NOISE_LAG * self._rate))
+        place = np.linspace(lag, length - 1 - lag, _POINTS).astype(np.intp)
+        x = _counts(seconds[:, :, place])
+        around = _counts(seconds[:, :, place - lag]) + _counts(seconds[:, :, place + lag])
+        # beats fill a tenth of a second and move no median; muscle and white noise fill all of it
+        curvature = np.median(np.abs(2 * x - around), axis=2)
 
-        noise = _median_curvature(x, max(1, round(_NOISE_LAG * self._rate)))
-        codes[noise > np.maximum(_NOISE_LEAST, _NOISE_SHARE * spread)] = Quality.NOISY
-        codes[_hum(x, self._rate)] = Quality.MAINS
-        half = length // 2
-        drift = np.abs(x[:, :, :half].sum(axis=2) - x[:, :, -half:].sum(axis=2)) / half
+        codes = np.full((n_leads, count), Quality.GOOD, np.uint8)
+        codes[curvature > np.maximum(_NOISE_LEAST, _NOISE_SHARE * spread)] = Quality.NOISY
+        loud = curvature > _NOISE_LEAST  # as any hum of the least amplitude is
+        codes[loud] = np.where(
+            _has_hum(_counts(seconds[loud]), self._rate), Quality.MAINS, codes[loud]
+        )
+        half = _POINTS // 2
+        drift = np.abs(x[:, :, :half].sum(axis=2) - x[:, :, half:].sum(axis=2)) / half
         codes[drift > _OFF_DRIFT] = Quality.LEAD_OFF
 
         at_ends = (x == lowest[:, :, np.newaxis]) | (x == highest[:, :, np.newaxis])
-        two_levels = at_ends.sum(axis=2) > _TWO_LEVEL_SHARE * length
-        at_rail = ((x <= self._low) | (x >= self._high)).sum(axis=2) > _RAIL_SHARE * length
+        two_levels = at_ends.mean(axis=2) > _TWO_LEVEL_SHARE
+        at_rail = ((x <= self._low) | (x >= self._high)).mean(axis=2) > _RAIL_SHARE
         flat = (spread <= _FLAT_RANGE) | (two_levels & (spread <= _TWO_LEVEL_FLAT_RANGE))
         codes[two_levels] = Quality.SATURATED
         codes[flat] = Quality.FLAT
         codes[at_rail] = Quality.SATURATED
         codes[self._long(flat | at_rail)] = Quality.LEAD_OFF
-        codes[(~present).sum(axis=2) > _MISSING_SHARE * length] = Quality.MISSING
+        codes[missing_share > _MISSING_SHARE] = Quality.MISSING
         self._last = codes[:, -1]
         return codes
 
@@ -198,23 +207,18 @@ class QualityMeter:
         return run > _OFF_AFTER
 
 
-def _median_curvature(x: NDArray[np.float64], lag: int) -> NDArray[np.float64]:
-    """Return the median of |2 x(t) - x(t - lag) - x(t + lag)| for each second.
-
-    Beats fill a tenth of a second and move no median; muscle and white noise fill all of it.
-    """
-    length = x.shape[2]
-    points = np.linspace(lag, length - 1 - lag, _NOISE_POINTS).astype(np.intp)
-    curvature = np.abs(2 * x[:, :, points] - x[:, :, points - lag] - x[:, :, points + lag])
-    return np.asarray(np.median(curvature, axis=2))
+def _counts(millivolts: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return whole microvolts."""
+    scaled = millivolts.astype(np.float64) * _MICROVOLTS
+    return np.rint(np.clip(scaled, -_HIGHEST, _HIGHEST))
 
 
-def _hum(x: NDArray[np.float64], rate: float) -> NDArray[np.bool_]:
-    """Return which seconds carry a mains hum that leads everything of its speed."""
-    length = x.shape[2]
-    change = np.diff(x, axis=2)
-    total = (change * change).sum(axis=2) / (length - 1)
-    found = np.zeros(x.shape[:2], bool)
+def _has_hum(x: NDArray[np.float64], rate: float) -> NDArray[np.bool_]:
+    """Return which seconds, shape (seconds, samples), carry a hum that leads all of its speed."""
+    length = x.shape[1]
+    change = np.diff(x, axis=1)
+    total = (change * change).sum(axis=1) / (length - 1)
+    found = np.zeros(len(x), bool)
     for frequency in _MAINS_HZ:
         if frequency >= 0.49 * rate:
             continue
@@ -222,8 +226,8 @@ def _hum(x: NDArray[np.float64], rate: float) -> NDArray[np.bool_]:
         angle = turn * np.arange(length)
         table = np.rint(_TABLE_SCALE * np.column_stack((np.cos(angle), np.sin(angle))))
         table -= np.rint(table.mean(axis=0))  # the level of the signal is no hum
-        projected = x @ table / _TABLE_SCALE
-        amplitude = 2 / length * np.sqrt((projected * projected).sum(axis=2))
+        part = x @ table / _TABLE_SCALE
+        amplitude = 2 / length * np.sqrt(part[:, 0] * part[:, 0] + part[:, 1] * part[:, 1])
         of_change = amplitude * amplitude / 2 * (2 * np.sin(turn / 2)) ** 2
         found |= (amplitude >= _MAINS_AMPLITUDE) & (of_change >= _MAINS_SHARE * total)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
@@ -13,16 +14,41 @@ LOOK_AHEAD = 2.0
 # All in seconds, or as a share of the usual beat.
 _REFRACTORY = 0.2
 _CROWDED, _CROWDED_SHARE = 0.26, 0.8
-_T_WAVE, _T_WAVE_SHARE = 0.34, 0.65
-_BEAT_SHARE = 0.34
+_T_WAVE, _T_WAVE_SHARE, _T_WAVE_SLOPE = 0.36, 0.65, 0.6
+_P_WAVE, _P_WAVE_SHARE, _P_HIGHEST = 0.3, 0.7, 0.85
+_NEAR_P, _NEAR_P_SHARE = 0.24, 0.9
+_BEAT_SHARE = 0.35
 _MISSED_SHARE = 0.18
 _MISSED_GAP = 1.4
+_OVERDUE = 0.8
+_SAME = 1.5
 _PAUSE = 2.0
+_RELEARN = 2
 _LOST = 6.0
 _LOST_NOISE = 5.0
 _HISTORY = 8
 _TALLEST = 2.0
 _NEVER = -(1 << 60)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Hills of the energy, in time order; arrays of one length.
+
+    Parameters
+    ----------
+    times : numpy.ndarray of int64
+        Samples.
+    heights, noises : numpy.ndarray of float64
+        Height of the hill, and of the activity between beats in its second, mV.
+    slopes : numpy.ndarray of float64
+        Steepest slope of the signal around the hill, in a unit of its own.
+    """
+
+    times: NDArray[np.int64]
+    heights: NDArray[np.float64]
+    noises: NDArray[np.float64]
+    slopes: NDArray[np.float64]
 
 
 class BeatDecider:
@@ -50,31 +76,21 @@ class BeatDecider:
         self._times: list[int] = []
         self._heights: list[float] = []
         self._noises: list[float] = []
+        self._slopes: list[float] = []
         self._last = _NEVER
         self._last_height = 0.0
+        self._last_slope = 0.0
         self._usual = 0.0
         self._recent_heights: list[float] = []
         self._recent_intervals: list[float] = []
         self._interval = 0.8 * rate
 
-    def push(
-        self,
-        times: NDArray[np.int64],
-        heights: NDArray[np.float64],
-        noises: NDArray[np.float64],
-    ) -> None:
-        """Take the next candidates.
-
-        Parameters
-        ----------
-        times : numpy.ndarray of int64
-            Samples, ascending, later than all before.
-        heights, noises : numpy.ndarray of float64
-            Height of each candidate and of the activity between beats there, mV.
-        """
-        self._times += times.tolist()
-        self._heights += heights.tolist()
-        self._noises += noises.tolist()
+    def push(self, candidates: Candidates) -> None:
+        """Take the next candidates, later than all before."""
+        self._times += candidates.times.tolist()
+        self._heights += candidates.heights.tolist()
+        self._noises += candidates.noises.tolist()
+        self._slopes += candidates.slopes.tolist()
 
     def decide(self, known_to: float) -> list[int]:
         """Return the samples of the beats that can now be told.
@@ -94,7 +110,8 @@ class BeatDecider:
             if self._is_beat(i):
                 self._accept(i)
                 beats.append(time)
-        del self._times[:done], self._heights[:done], self._noises[:done]
+        for waiting in (self._times, self._heights, self._noises, self._slopes):
+            del waiting[:done]
         return beats
 
     def _is_beat(self, i: int) -> bool:
@@ -112,9 +129,17 @@ class BeatDecider:
         needed = _BEAT_SHARE * usual
         if since < _T_WAVE * self._rate:
             share = _CROWDED_SHARE if since < _CROWDED * self._rate else _T_WAVE_SHARE
-            needed = max(needed, share * min(self._last_height, 1.5 * usual))
+            if since < _CROWDED * self._rate or self._slopes[i] < _T_WAVE_SLOPE * self._last_slope:
+                needed = max(needed, share * min(self._last_height, 1.5 * usual))
+        if self._higher_within(i, _REFRACTORY, height):
+            return False
+        if height < _P_HIGHEST * usual and (
+            self._higher_within(i, _NEAR_P, height / _NEAR_P_SHARE)
+            or self._higher_within(i, _P_WAVE, height / _P_WAVE_SHARE)
+        ):
+            return False
         if height >= needed:
-            return not self._higher_within(i, _REFRACTORY)
+            return True
         return since >= _T_WAVE * self._rate and self._was_missed(i, usual)
 
     def _was_missed(self, i: int, usual: float) -> bool:
@@ -129,16 +154,16 @@ class BeatDecider:
             if self._heights[j] >= _BEAT_SHARE * usual and ahead >= _REFRACTORY * self._rate:
                 gap = self._times[j] - self._last
                 return gap > _MISSED_GAP * self._interval and ahead > _T_WAVE * self._rate
-            if self._heights[j] > height:
+            if self._heights[j] > _SAME * height:
                 return False
-        return time - self._last > self._interval
+        return time - self._last > _OVERDUE * self._interval
 
-    def _higher_within(self, i: int, seconds: float) -> bool:
+    def _higher_within(self, i: int, seconds: float, height: float) -> bool:
         end = self._times[i] + seconds * self._rate
         for j in range(i + 1, len(self._times)):
             if self._times[j] >= end:
                 return False
-            if self._heights[j] > self._heights[i]:
+            if self._heights[j] > height:
                 return True
         return False
 
@@ -156,13 +181,16 @@ class BeatDecider:
 
     def _accept(self, i: int) -> None:
         time, height = self._times[i], self._heights[i]
+        if _RELEARN and time - self._last > _PAUSE * self._rate:
+            self._recent_heights = [height] * _RELEARN
+            self._usual = height
         if self._last != _NEVER:
             since = float(time - self._last)
             usual = self._interval
             self._recent_intervals.append(min(max(since, 0.5 * usual), 1.6 * usual))
             del self._recent_intervals[:-_HISTORY]
             self._interval = median(self._recent_intervals)
-        self._last, self._last_height = time, height
+        self._last, self._last_height, self._last_slope = time, height, self._slopes[i]
         self._recent_heights.append(min(height, _TALLEST * self._usual))
         del self._recent_heights[:-_HISTORY]
         self._usual = median(self._recent_heights)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from signals.ecg._qrs_decide import LOOK_AHEAD, BeatDecider
+from signals.ecg._qrs_decide import LOOK_AHEAD, BeatDecider, Candidates
 from signals.ecg._qrs_front import QrsFront
 from signals.filters import Decimator, GapFiller
 from signals.quality import QualityMeter, is_readable
@@ -35,6 +35,7 @@ _NOISE_POINTS = 25
 _NOISE_RANK = 7  # of 25: about the 30th percentile
 _MEMORY = 8  # seconds
 _PEAK_REACH = 0.08  # s
+_SLOPE_LAG = 0.012  # s
 _ALIGN_VOTE = 0.1
 _ALIGN_LEVEL = 0.5
 
@@ -87,6 +88,8 @@ class QrsDetector:
         self._factor = int(np.ceil(rate / _HIGHEST_RATE))
         self._decimator = Decimator(rate, self._factor, self._n_leads) if self._factor > 1 else None
         self._inner_rate = rate / self._factor
+        self._reach = round(_PEAK_REACH * self._inner_rate)
+        self._lag = max(1, round(_SLOPE_LAG * self._inner_rate))
         self._front = QrsFront(self._inner_rate, self._n_leads)
         self._decider = BeatDecider(self._inner_rate)
         # from the second to search next on
@@ -101,6 +104,8 @@ class QrsDetector:
         self._noises = np.zeros((self._n_leads, 0))
         # height and noise of the last two samples searched; nothing before the first
         self._border = np.zeros((2, 1))
+        self._was_readable = np.ones(self._n_leads, bool)
+        self._leads_start = 0
         self._leads = np.zeros(0, np.intp)  # the lead that beats are aligned by; -1: none readable
 
     @property
@@ -165,14 +170,15 @@ class QrsDetector:
         """Search the seconds whose energy and quality are both known."""
         start = self._edge(self._second)
         last = self._second + self._codes.shape[1]
-        while self._edge(last) > start + self._energy.shape[1] and not at_end:
+        known = start + self._energy.shape[1] - self._reach
+        while last > self._second and self._edge(last) > known and not at_end:
             last -= 1
         edges = np.array([self._edge(k) for k in range(self._second, last + 1)], np.int64) - start
         edges = np.minimum(edges, self._energy.shape[1])  # the last second may be a part
         readable = is_readable(self._codes[:, : len(edges) - 1])
         searched = int(edges[-1])
         if searched:
-            self._decider.push(*self._candidates(self._energy[:, :searched], edges, readable))
+            self._decider.push(self._candidates(self._energy[:, :searched], edges, readable))
         self._codes = self._codes[:, last - self._second :]
         self._energy = self._energy[:, searched:].copy()
         self._second = last
@@ -186,11 +192,16 @@ class QrsDetector:
 
     def _candidates(
         self, energy: NDArray[np.float64], edges: NDArray[np.int64], readable: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-        """Return sample, height and noise of the hills in whole seconds between `edges`."""
+    ) -> Candidates:
+        """Return the hills of the whole seconds between `edges`."""
         lengths = np.diff(edges)
-        weights = self._weights(energy, edges, readable)
-        height = _sum_over_leads(np.repeat(weights, lengths, axis=1) * energy)
+        weights = np.repeat(self._weights(energy, edges, readable), lengths, axis=1)
+        before = np.column_stack((self._was_readable, readable[:, :-1]))
+        self._was_readable = readable[:, -1]
+        for lead, second in np.argwhere(readable & ~before):
+            # the step from the rail, or from the value that filled a gap, is no beat
+            weights[lead, edges[second] : edges[second] + self._front.delay] = 0.0
+        height = _sum_over_leads(weights * energy)
         noise = _quiet(height[np.newaxis], edges)[0]
         noise[~readable.any(axis=0)] = np.inf
         searched = np.concatenate(
@@ -202,12 +213,25 @@ class QrsDetector:
         hill = (height[1:-1] > height[:-2]) & (height[1:-1] >= height[2:])
         hill &= height[1:-1] >= np.maximum(_LEAST_HEIGHT, _LEAST_OF_NOISE * noise[1:-1])
         top = np.flatnonzero(hill) + 1
-        return top + start, height[top], noise[top]
+        return Candidates(top + start, height[top], noise[top], self._steepness(top + start))
+
+    def _steepness(self, middle: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the steepest slope around each hill, in the lead that leads there."""
+        lead = self._lead_at(middle / self._inner_rate)
+        size = self._around(middle, lead)
+        slope: NDArray[np.int64] = np.abs(size[:, self._lag :] - size[:, : -self._lag])
+        return slope.max(axis=1, initial=0).astype(np.float64)
+
+    def _around(self, middle: NDArray[np.int64], lead: NDArray[np.intp]) -> NDArray[np.int64]:
+        """Return the deflection in `lead` over a QRS with its middle at `middle`."""
+        place = middle[:, np.newaxis] + np.arange(-self._reach, self._reach + 1)
+        place = np.clip(place - self._deflection_start, 0, self._deflection.shape[1] - 1)
+        return np.asarray(self._deflection[lead[:, np.newaxis], place])
 
     def _weights(
         self, energy: NDArray[np.float64], edges: NDArray[np.int64], readable: NDArray[np.bool_]
     ) -> NDArray[np.float64]:
-        """Return the vote of each lead in each second: how far beats rise above what lies between."""
+        """Return the vote of each lead in each second: how far its beats rise above the rest."""
         first = np.minimum(edges[:-1], energy.shape[1] - 1)
         levels = np.maximum.reduceat(energy, first, axis=1)
         self._levels = np.concatenate((self._levels, levels), axis=1)
@@ -217,7 +241,7 @@ class QrsDetector:
         ratio = level / (_trailing_median(self._noises, count) + _LEAST_HEIGHT / 4)
         self._levels = self._levels[:, -_MEMORY:]
         self._noises = self._noises[:, -_MEMORY:]
-        vote = np.where(readable, ratio * ratio, 0.0)
+        vote = np.where(readable, 1.0 + ratio * ratio, 0.0)
         vote /= np.maximum(_sum_over_leads(vote), np.finfo(float).tiny)
         level = np.where(vote >= _ALIGN_VOTE, level, 0.0)
         lead = np.argmax(level >= _ALIGN_LEVEL * level.max(axis=0), axis=0)
@@ -226,24 +250,22 @@ class QrsDetector:
 
     def _align(self, beats: list[int]) -> NDArray[np.int64]:
         """Return the samples of the recording at the extremes of the QRS of `beats`."""
-        reach = round(_PEAK_REACH * self._inner_rate)
         middle = np.array(beats, np.int64)
         lead = self._lead_at(middle / self._inner_rate)
-        place = middle[:, np.newaxis] + np.arange(-reach, reach + 1)
-        held = np.clip(place - self._deflection_start, 0, self._deflection.shape[1] - 1)
-        size = np.abs(self._deflection[lead[:, np.newaxis], held])
-        peaks = (middle - reach + np.argmax(size, axis=1)) * self._factor
+        size = np.abs(self._around(middle, lead))
+        peaks: NDArray[np.int64] = (middle - self._reach + np.argmax(size, axis=1)) * self._factor
         peaks = np.clip(peaks, 0, self._seen - 1)
-        peaks = peaks[self._lead_at(peaks / self._rate) >= 0]
-        return peaks
+        return peaks[self._lead_at(peaks / self._rate) >= 0]
 
     def _lead_at(self, seconds: NDArray[np.float64]) -> NDArray[np.intp]:
-        place = seconds.astype(np.intp) - (self._second - len(self._leads))
+        place = seconds.astype(np.intp) - self._leads_start
         return self._leads[np.minimum(place, len(self._leads) - 1)]
 
     def _forget(self) -> None:
         """Drop what no beat to come can ask for."""
-        self._leads = self._leads[-_MEMORY:]
+        old = max(0, len(self._leads) - _MEMORY)
+        self._leads = self._leads[old:]
+        self._leads_start += old
         oldest = self._edge(max(0, self._second - _MEMORY)) - self._deflection_start
         if oldest > 0:
             self._deflection = self._deflection[:, oldest:].copy()
