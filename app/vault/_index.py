@@ -137,12 +137,11 @@ def open_index(
     VaultError
         If it cannot be opened for another reason.
     """
-    if create_new:
-        with plain_errors(path):
+    with plain_errors(path), index_errors(path):
+        if create_new:
             os.close(create(path))
-    elif not path.exists():
-        raise VaultDamagedError(path, "the index of the vault is missing")
-    with index_errors(path):
+        elif not path.exists():
+            raise VaultDamagedError(path, "the index of the vault is missing")
         _refuse_plain(path)
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
@@ -152,7 +151,7 @@ def open_index(
                     connection.execute(_SCHEMA)
                     connection.execute("INSERT INTO fact VALUES ('vault_id', ?)", (vault_id,))
                     connection.pragma("user_version", _SCHEMA_VERSION)
-                connection.pragma("wal_checkpoint(TRUNCATE)")
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
                 _refuse_plain(path)
             _assert_encrypted(connection, path, vault_id)
         except BaseException:
@@ -351,7 +350,7 @@ class Index:
             self._closed = True
             try:
                 self._connection.set_busy_timeout(0)
-                self._connection.pragma("wal_checkpoint(TRUNCATE)")
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
             except (apsw.BusyError, apsw.FullError):
                 pass  # the log is as safe as the database, and is emptied another time
             finally:

@@ -6,6 +6,7 @@ import fcntl
 import os
 import secrets
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -143,18 +144,21 @@ class Vault:
             _remove_unfinished(path)
             building = path.with_name(f".{path.name}.new-{secrets.token_hex(4)}")
             building.mkdir(0o700)
+            made = building
             lock = os.open(building, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 try_lock(lock, fcntl.LOCK_EX)
                 vault_key, recovery_key = _build(building, passphrase, user)
                 building.rename(path)
+                made = path
                 sync_folder(path.parent)
+                return cls(path, read_header(path), vault_key), recovery_key
             except BaseException:
-                shutil.rmtree(building, ignore_errors=True)
+                # Complete or not: a vault whose recovery key nobody has seen must not stay.
+                shutil.rmtree(made, ignore_errors=True)
                 raise
             finally:
                 os.close(lock)
-        return cls(path, read_header(path), vault_key), recovery_key
 
     @classmethod
     def open(cls, path: Path, passphrase: str) -> Self:
@@ -185,9 +189,11 @@ class Vault:
     def info(self) -> VaultInfo:
         """Return what the vault is and how much it holds."""
         stanzas = [s for s in self._header.stanzas if isinstance(s, PassphraseStanza)]
+        size = 0
         with plain_errors(self.path):
-            files = [found for found in self.path.rglob("*") if found.is_file()]
-            size = sum(found.stat().st_size for found in files)
+            for found in self.path.rglob("*"):
+                with suppress(FileNotFoundError):  # a log that another program has just emptied
+                    size += found.stat().st_size if found.is_file() else 0
         return VaultInfo(
             vault_id=self.vault_id,
             format_version=VERSION,

@@ -96,6 +96,14 @@ def test_another_cipher_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         open_index(tmp_path / "index.db", bytes(32), "0" * 32, create_new=True)
 
 
+def test_the_canary_is_looked_at(tmp_path: Path) -> None:
+    path, key = tmp_path / "index.db", bytes(32)
+    open_index(path, key, "a" * 32, create_new=True).close()
+    open_index(path, key, "a" * 32).close()
+    with pytest.raises(VaultDamagedError, match="belongs to another vault"):
+        open_index(path, key, "b" * 32)
+
+
 def test_errors_and_reprs_name_no_patient(filled: Filled, tmp_path: Path) -> None:
     path = filled.copy(tmp_path)
     with filled.open(path) as vault:
@@ -104,3 +112,20 @@ def test_errors_and_reprs_name_no_patient(filled: Filled, tmp_path: Path) -> Non
         with pytest.raises(Exception, match="stored already") as caught:
             store(vault, filled.recordings[0])
         assert MARKER not in str(caught.value)
+
+
+def test_the_index_runs_as_the_document_says(filled: Filled) -> None:
+    wanted = {
+        "cipher": "sqlcipher",
+        "legacy": 4,
+        "page_size": 4096,
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "secure_delete": 1,
+        "temp_store": 2,
+        "mmap_size": 0,
+        "foreign_keys": 1,
+        "user_version": 1,
+    }
+    with filled.open(filled.path) as vault, vault._index._use() as connection:
+        assert {name: connection.pragma(name) for name in wanted} == wanted

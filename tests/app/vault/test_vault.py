@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import stat
+import tracemalloc
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
@@ -22,7 +23,8 @@ from app.vault import (
     VaultError,
     VaultLockedError,
 )
-from signals.recording import ArrayRecording, DigitalArray, Patient, RecordingError
+from signals.readers import open_recording
+from signals.recording import ArrayRecording, DigitalArray, Patient, Recording, RecordingError
 from tests.app.vault.samples import PASSPHRASE, assert_whole, make_recording, make_report, store
 
 if TYPE_CHECKING:
@@ -204,6 +206,19 @@ def test_a_recording_that_cannot_be_read_to_its_end_leaves_nothing(
         assert list(path.rglob("*.tmp")) == []
 
 
+def test_a_report_that_cannot_be_written_takes_the_samples_with_it(
+    filled: Filled, tmp_path: Path
+) -> None:
+    path = filled.copy(tmp_path)
+    recording = make_recording(9)
+    report = make_report(recording)
+    broken = replace(report, windows=replace(report.windows, seconds=float("nan")))
+    with filled.open(path) as vault:
+        with pytest.raises(ValueError, match="JSON"):
+            vault.intake().store(recording, broken)
+        assert len(list(path.rglob("*.c2sp"))) == 6
+
+
 def test_samples_beyond_what_the_header_promises_are_kept(filled: Filled, tmp_path: Path) -> None:
     whole = make_recording(9)
     samples = [array.astype(np.int32) for array in whole._samples]
@@ -229,6 +244,38 @@ def test_recordings_without_channels_samples_or_text(filled: Filled, tmp_path: P
         again = vault.commit(vault.intake().store(silent, report))
         with vault.waveform(again.id) as read:
             assert read.read_digital([0], 0, 0).shape == (1, 0)
+
+
+class _Endless(Recording):
+    """A recording that is never in memory as a whole: 80 MB of samples."""
+
+    def __init__(self) -> None:
+        channel = replace(make_recording().channels[0], n_samples=20_000_000)
+        super().__init__(
+            format="EDF", name="long", channels=(channel, replace(channel, label="V1"))
+        )
+
+    def read_digital(self, channels: Sequence[int], start: int, stop: int) -> DigitalArray:
+        return np.broadcast_to(np.arange(start, stop) % 1000, (len(channels), stop - start))
+
+    def sha256(self) -> str:
+        return "5" * 64
+
+
+def test_memory_does_not_grow_with_the_recording(filled: Filled, tmp_path: Path) -> None:
+    recording = _Endless()
+    with filled.open(filled.copy(tmp_path)) as vault:
+        tracemalloc.start()
+        try:
+            stored = vault.commit(vault.intake().store(recording, make_report(recording)))
+            with vault.waveform(stored.id) as read:
+                assert read.read_digital([1], 19_999_990, 20_000_000)[0].tolist() == [
+                    *range(990, 1000)
+                ]
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < 40e6
 
 
 def test_progress_reaches_the_end(filled: Filled, tmp_path: Path) -> None:
@@ -342,8 +389,29 @@ def test_the_log_is_emptied_at_close(filled: Filled, tmp_path: Path) -> None:
         store(vault, make_recording(9))
         assert (path / "index.db-wal").stat().st_size > 0
     assert not (path / "index.db-wal").exists()
+    with filled.open(path) as idle:
+        with filled.open(path) as vault:
+            store(vault, make_recording(10))
+        assert (path / "index.db-wal").stat().st_size == 0
+        assert len(idle.recordings()) == 4
 
 
 def test_headline_is_json(filled: Filled) -> None:
     with filled.open(filled.path) as vault:
         json.dumps(vault.recordings()[0].headline)
+
+
+@pytest.mark.realdata
+def test_real_recordings_are_read_back_whole(
+    recordings: Path, filled: Filled, tmp_path: Path
+) -> None:
+    paths = [
+        recordings / "mitdb" / "101.hea",
+        *sorted((recordings / "samples" / "eegmmidb").rglob("*.edf"))[:1],
+        *sorted((recordings / "samples").rglob("*.bdf"))[:1],
+    ]
+    assert len(paths) == 3
+    with filled.open(filled.copy(tmp_path)) as vault:
+        for path in paths:
+            with open_recording(path) as original:
+                assert_whole(vault, store(vault, original), original)
