@@ -111,12 +111,9 @@ class _Job:
         return passed * (1 - self.share) / self.share
 
     def end(self) -> None:
-        """Let go of the process, which has nothing left to say."""
+        """End the process, which has nothing left to do."""
         self.connection.close()
-        if self.stopped_at is None:
-            self.process.join(_PATIENCE_S)
-        if self.process.is_alive():
-            self.process.kill()
+        self.process.kill()
         self.process.join()
         self.process.close()
 

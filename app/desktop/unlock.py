@@ -1,0 +1,332 @@
+"""The first view: unlock the vault, or make one."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.desktop.background import Background
+from app.desktop.widgets import button, label
+from app.faults import explain
+from app.report import NOTICE
+from app.vault import Vault, VaultLockedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_WIDTH = 440
+_HEADER = "vault.json"
+
+
+class UnlockView(QWidget):
+    """Asks for the passphrase or the recovery key; on first run it makes a vault.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Of the vault; it need not be there.
+    parent : QWidget
+        Owner.
+    """
+
+    unlocked = Signal(object)
+    """The open Vault."""
+
+    def __init__(self, path: Path, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("view")
+        self._path = path
+        self._pages = QStackedWidget(self)
+        card = QFrame(self)
+        card.setObjectName("card")
+        card.setFixedWidth(_WIDTH)
+        inside = QVBoxLayout(card)
+        inside.setContentsMargins(32, 32, 32, 24)
+        inside.setSpacing(8)
+        inside.addWidget(label("Tracekeep", "title", card))
+        inside.addWidget(_path_label(path, card))
+        inside.addSpacing(16)
+        inside.addWidget(self._pages)
+        self._busy = QProgressBar(card)
+        self._busy.setRange(0, 0)
+        self._busy.setTextVisible(False)
+        keep = self._busy.sizePolicy()
+        keep.setRetainSizeWhenHidden(True)
+        self._busy.setSizePolicy(keep)
+        self._busy.hide()
+        inside.addWidget(self._busy)
+        notice = label(NOTICE, "small", card)
+        notice.setWordWrap(True)
+        inside.addWidget(notice)
+        outside = QVBoxLayout(self)
+        outside.addWidget(card, 0, Qt.AlignmentFlag.AlignCenter)
+
+        self.passphrase_page = _PassphrasePage(self)
+        self.recovery_page = _RecoveryPage(self)
+        self.create_page = _CreatePage(self)
+        self.key_page = _KeyPage(self)
+        for page in (self.passphrase_page, self.recovery_page, self.create_page, self.key_page):
+            self._pages.addWidget(page)
+        self.passphrase_page.entered.connect(self._open)
+        self.passphrase_page.other_way.connect(lambda: self._show(self.recovery_page))
+        self.recovery_page.entered.connect(self._recover)
+        self.recovery_page.other_way.connect(lambda: self._show(self.passphrase_page))
+        self.create_page.entered.connect(self._create)
+        self.key_page.noted.connect(self.unlocked)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was typed, and ask for what the vault needs."""
+        self.passphrase_page.clear()
+        self.recovery_page.clear()
+        self.create_page.clear()
+        self.key_page.forget()
+        there = (self._path / _HEADER).exists()
+        self._show(self.passphrase_page if there else self.create_page)
+
+    def _show(self, page: _Page) -> None:
+        self._pages.setCurrentWidget(page)
+        page.take_focus()
+
+    def _open(self, passphrase: str) -> None:
+        self._work(partial(Vault.open, self._path, passphrase), self.unlocked.emit)
+
+    def _recover(self, key: str) -> None:
+        self._work(partial(Vault.open_with_recovery_key, self._path, key), self.unlocked.emit)
+
+    def _create(self, passphrase: str) -> None:
+        self._work(partial(Vault.create, self._path, passphrase), self._created)
+
+    def _created(self, made: tuple[Vault, str]) -> None:
+        self.key_page.show_key(*made)
+        self._show(self.key_page)
+
+    def _work(self, work: Callable[[], object], done: Callable[[object], object]) -> None:
+        """Derive keys beside the window: that is slow on purpose."""
+        self._pages.setEnabled(False)
+        self._busy.show()
+        task = Background(work, self)
+        task.done.connect(self._idle)
+        task.failed.connect(self._idle)
+        task.done.connect(done)
+        task.failed.connect(self._failed)
+        task.start()
+
+    def _idle(self, _result: object) -> None:
+        self._pages.setEnabled(True)
+        self._busy.hide()
+
+    def _failed(self, error: Exception) -> None:
+        page = self._pages.currentWidget()
+        if not isinstance(page, _Page):
+            return
+        if isinstance(error, VaultLockedError):
+            page.refuse(page.WRONG)
+        else:
+            page.refuse(f"{explain(error)}.")
+
+
+def _path_label(path: Path, parent: QWidget) -> QLabel:
+    made = label("", "muted", parent)
+    room = _WIDTH - 64
+    made.setText(
+        made.fontMetrics().elidedText(str(path), Qt.TextElideMode.ElideMiddle, room)
+    )
+    made.setToolTip(str(path))
+    return made
+
+
+class _Page(QWidget):
+    """Something to type in, and what was wrong with it."""
+
+    WRONG = ""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.rows = QVBoxLayout(self)
+        self.rows.setContentsMargins(0, 0, 0, 0)
+        self.rows.setSpacing(8)
+        self.fields: list[QLineEdit] = []
+        self.problem = label("", "error", self)
+        self.problem.setWordWrap(True)
+        self.problem.setMinimumHeight(36)
+        self.problem.setAlignment(Qt.AlignmentFlag.AlignTop)
+
+    def add_field(self, title: str, *, hidden: bool) -> QLineEdit:
+        """Add a field with its name above it."""
+        name = label(title, "", self)
+        field = QLineEdit(self)
+        field.setAccessibleName(title)
+        name.setBuddy(field)
+        if hidden:
+            field.setEchoMode(QLineEdit.EchoMode.Password)
+        self.rows.addWidget(name)
+        self.rows.addWidget(field)
+        self.fields.append(field)
+        return field
+
+    def clear(self) -> None:
+        """Forget what was typed."""
+        for field in self.fields:
+            field.clear()
+        self.problem.setText("")
+
+    def refuse(self, problem: str) -> None:
+        """Say what is wrong, and ask again."""
+        self.problem.setText(problem)
+        self.take_focus()
+
+    def take_focus(self) -> None:
+        """Put the cursor where typing starts."""
+        if self.fields:
+            self.fields[0].setFocus()
+            self.fields[0].selectAll()
+
+
+class _PassphrasePage(_Page):
+    entered = Signal(str)
+    other_way = Signal()
+    WRONG = (
+        "This is not the passphrase of this vault. Nothing was changed: try again, or use the "
+        "recovery key."
+    )
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.passphrase = self.add_field("Passphrase", hidden=True)
+        self.passphrase.returnPressed.connect(self._enter)
+        self.rows.addWidget(self.problem)
+        row = QHBoxLayout()
+        row.addWidget(button("Use the recovery key", "link", self, self.other_way.emit))
+        row.addStretch(1)
+        row.addWidget(button("Unlock", "primary", self, self._enter))
+        self.rows.addLayout(row)
+
+    def _enter(self) -> None:
+        if self.passphrase.text():
+            self.problem.setText("")
+            self.entered.emit(self.passphrase.text())
+
+
+class _RecoveryPage(_Page):
+    entered = Signal(str)
+    other_way = Signal()
+    WRONG = (
+        "This is not the recovery key of this vault. Nothing was changed: compare it with your "
+        "note, character by character."
+    )
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.key = self.add_field("Recovery key", hidden=False)
+        self.key.returnPressed.connect(self._enter)
+        self.rows.addWidget(self.problem)
+        row = QHBoxLayout()
+        row.addWidget(button("Use the passphrase", "link", self, self.other_way.emit))
+        row.addStretch(1)
+        row.addWidget(button("Unlock", "primary", self, self._enter))
+        self.rows.addLayout(row)
+
+    def _enter(self) -> None:
+        if self.key.text().strip():
+            self.problem.setText("")
+            self.entered.emit(self.key.text().strip())
+
+
+class _CreatePage(_Page):
+    entered = Signal(str)
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        why = label(
+            "There is no vault here yet. Choose a passphrase for a new one: without it, or the "
+            "recovery key that comes next, nobody can read what the vault holds.",
+            "muted",
+            self,
+        )
+        why.setWordWrap(True)
+        self.rows.addWidget(why)
+        self.passphrase = self.add_field("Passphrase", hidden=True)
+        self.again = self.add_field("The same again", hidden=True)
+        self.passphrase.returnPressed.connect(self.again.setFocus)
+        self.again.returnPressed.connect(self._enter)
+        self.rows.addWidget(self.problem)
+        row = QHBoxLayout()
+        row.addStretch(1)
+        row.addWidget(button("Make the vault", "primary", self, self._enter))
+        self.rows.addLayout(row)
+
+    def _enter(self) -> None:
+        if not self.passphrase.text():
+            self.refuse("A vault needs a passphrase.")
+        elif self.passphrase.text() != self.again.text():
+            self.refuse("The two passphrases differ. Nothing was made: type both again.")
+        else:
+            self.problem.setText("")
+            self.entered.emit(self.passphrase.text())
+
+
+class _KeyPage(_Page):
+    noted = Signal(object)
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._vault: Vault | None = None
+        self.rows.addWidget(label("Write down the recovery key", "heading", self))
+        why = label(
+            "It opens the vault when the passphrase is lost. It is shown this once and kept "
+            "nowhere: write it on paper, and keep the paper where the vault is not.",
+            "muted",
+            self,
+        )
+        why.setWordWrap(True)
+        self.rows.addWidget(why)
+        self.key = label("", "key", self)
+        self.key.setWordWrap(True)
+        self.key.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.key.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse
+            | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+        self.rows.addWidget(self.key)
+        row = QHBoxLayout()
+        row.addStretch(1)
+        row.addWidget(button("I have written it down", "primary", self, self._go_on))
+        self.rows.addLayout(row)
+
+    def show_key(self, vault: Vault, key: str) -> None:
+        """Show the key of a vault that was just made."""
+        self._vault = vault
+        self.key.setText(_in_lines(key))
+
+    def forget(self) -> None:
+        """Show nothing, and close a vault that nobody went on to."""
+        if self._vault is not None:
+            self._vault.close()
+        self._vault = None
+        self.key.setText("")
+
+    def _go_on(self) -> None:
+        vault, self._vault = self._vault, None
+        self.key.setText("")
+        if vault is not None:
+            self.noted.emit(vault)
+
+
+def _in_lines(key: str) -> str:
+    """Return a key in lines of four groups, so that no group is broken."""
+    groups = key.split("-")
+    return "\n".join("-".join(groups[i : i + 4]) for i in range(0, len(groups), 4))

@@ -1,0 +1,147 @@
+"""The recordings of a vault as rows of a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+
+from app import wording
+from signals.ecg.episode import RhythmKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.vault import StoredRecording
+
+Index = QModelIndex | QPersistentModelIndex
+
+STATE, WHO, WHEN, LENGTH, RATE, FINDINGS, QUALITY = range(7)
+_HEADS = ("State", "Patient", "When", "Length", "Heart rate", "Weightiest findings", "Quality")
+_NUMBERS = frozenset({LENGTH, RATE})
+_THIN = "\u2009"
+
+BY_WEIGHT = (
+    RhythmKind.VENTRICULAR_TACHYCARDIA,
+    RhythmKind.PAUSE,
+    RhythmKind.ATRIAL_FIBRILLATION,
+    RhythmKind.IDIOVENTRICULAR_RHYTHM,
+    RhythmKind.SUPRAVENTRICULAR_RUN,
+    RhythmKind.VENTRICULAR_COUPLET,
+    RhythmKind.VENTRICULAR_BIGEMINY,
+    RhythmKind.VENTRICULAR_TRIGEMINY,
+    RhythmKind.TACHYCARDIA,
+    RhythmKind.BRADYCARDIA,
+    RhythmKind.SUPRAVENTRICULAR_COUPLET,
+)
+_SHOWN = 2
+
+
+def patient_name(stored: StoredRecording) -> str:
+    """Return the patient's name or code, or the recording's name where the file tells neither."""
+    return stored.patient.name or stored.patient.code or stored.name
+
+
+def weightiest(headline: dict[str, Any]) -> str:
+    """Return the two weightiest kinds of findings, and how often each was found."""
+    found = headline["findings"]
+    parts = []
+    for kind in BY_WEIGHT:
+        if count := found.get(kind.value):
+            doubt = "suspected " if kind is RhythmKind.ATRIAL_FIBRILLATION else ""
+            words = doubt + kind.value
+            times = f" ×{_THIN}{count}" if count > 1 else ""
+            parts.append(words[0].upper() + words[1:] + times)
+    if parts:
+        return ", ".join(parts[:_SHOWN])
+    ectopic = sum(count for name, count in headline["beats"].items() if name != "N")
+    return f"{ectopic} ectopic beats" if ectopic else "None"
+
+
+def quality(headline: dict[str, Any]) -> str:
+    """Return in words how much of a recording can be read."""
+    unreadable = headline["measurements"].get("unreadable")
+    if unreadable is None:
+        return "Not measurable"
+    if unreadable == 0:
+        return "Good"
+    shown = f"{unreadable:.0f}" if unreadable >= 1 else "< 1"
+    return f"{shown}{_THIN}% unreadable"
+
+
+class WorklistModel(QAbstractTableModel):
+    """One row a recording, newest first.
+
+    Parameters
+    ----------
+    parent : QObject
+        Owner.
+    """
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._stored: tuple[StoredRecording, ...] = ()
+
+    def set_recordings(self, stored: Sequence[StoredRecording]) -> None:
+        """Show these."""
+        self.beginResetModel()
+        self._stored = tuple(stored)
+        self.endResetModel()
+
+    def recording(self, row: int) -> StoredRecording:
+        """Return what a row shows."""
+        return self._stored[row]
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008, N802 (Qt's form)
+        """Return how many recordings there are."""
+        return 0 if parent.isValid() else len(self._stored)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008, N802 (Qt's form)
+        """Return how many columns there are."""
+        return 0 if parent.isValid() else len(_HEADS)
+
+    def headerData(  # noqa: N802 (Qt's form)
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> object:
+        """Return the head of a column."""
+        if orientation is not Qt.Orientation.Horizontal:
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            return _HEADS[section]
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return _alignment(section)
+        return None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        """Return what a cell shows."""
+        stored, column = self._stored[index.row()], index.column()
+        if role == Qt.ItemDataRole.DisplayRole:
+            return _cell(stored, column)
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return _alignment(column)
+        if role == Qt.ItemDataRole.ToolTipRole and column == STATE:
+            return "Found by the program; no reader has confirmed it yet"
+        if role == Qt.ItemDataRole.ToolTipRole and column in (WHO, FINDINGS):
+            return _cell(stored, column)
+        return None
+
+
+def _alignment(column: int) -> Qt.AlignmentFlag:
+    side = Qt.AlignmentFlag.AlignRight if column in _NUMBERS else Qt.AlignmentFlag.AlignLeft
+    return side | Qt.AlignmentFlag.AlignVCenter
+
+
+def _cell(stored: StoredRecording, column: int) -> str:
+    if column == WHO:
+        name = patient_name(stored)
+        return name if name == stored.name else f"{name} · {stored.name}"
+    if column == WHEN:
+        return stored.start.strftime("%Y-%m-%d %H:%M") if stored.start else "Not known"
+    if column == LENGTH:
+        return wording.duration(stored.duration_s)
+    if column == RATE:
+        rate = stored.headline["measurements"].get("heart_rate_mean")
+        return "Not measurable" if rate is None else f"{rate:.0f}{_THIN}bpm"
+    if column == FINDINGS:
+        return weightiest(stored.headline)
+    return quality(stored.headline) if column == QUALITY else "Proposed"
