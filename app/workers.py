@@ -1,28 +1,31 @@
 """Many recordings at once: one after the other, or spread over processes.
 
-Only arguments and results travel between the processes, through pipes: nothing is mapped to
-temporary files, where it would lie in plain text.
+Only tasks and results travel between the processes, through pipes: nothing is mapped to temporary
+files, where it would lie in plain text. ``docs/adr/0003-worker-processes.md`` says why these are
+plain processes.
 """
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import signal
 import warnings
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures.process import BrokenProcessPool
-from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import suppress
+from multiprocessing import connection
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from app.faults import UnexpectedError, explain, is_expected, show_trace
 from app.offline import forbid_network
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+_SPAWN = multiprocessing.get_context("spawn")  # a fork would inherit the open vault and its key
 
 
 class WorkerDiedError(Exception):
@@ -45,70 +48,88 @@ def run_tasks(
 
     Notes
     -----
-    An unexpected exception arrives as :class:`app.faults.UnexpectedError`. A task whose process
-    dies is tried once more, alone, so that it does not take others with it. Closing the iterator
+    An unexpected exception arrives as :class:`app.faults.UnexpectedError`, the death of a process
+    as :class:`WorkerDiedError` of the task it was at; the others go on. Closing the generator
     kills the processes.
     """
     if jobs == 1:
         for task in tasks:
             yield task, _outcome(work, task)
         return
-    remaining = iter(tasks)
-    while True:
-        suspects: list[T] = []
-        yield from _run_pool(work, remaining, jobs, suspects)
-        if not suspects:
-            return
-        for task in suspects:
-            yield from _run_alone(work, task)
-
-
-def _run_pool(
-    work: Callable[[T], R], tasks: Iterator[T], jobs: int, suspects: list[T]
-) -> Iterator[tuple[T, R | Exception]]:
-    """Work until the tasks are done, or a process died: then `suspects` were under way."""
-    pool = _new_pool(jobs)
-    running: dict[Future[R | Exception], T] = {}
+    busy: dict[connection.Connection, _Worker[T, R]] = {}
+    idle: list[_Worker[T, R]] = []
     try:
-        while True:
-            # One more than there are processes, so that none waits for this one.
-            for task in islice(tasks, jobs + 1 - len(running)):
-                running[pool.submit(_outcome, work, task)] = task
-            if not running:
-                return
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                task = running.pop(future)
-                try:
-                    result = future.result()
-                except BrokenProcessPool:
-                    suspects.append(task)
-                else:
-                    yield task, result
-            if suspects:
-                suspects.extend(running.values())
-                return
+        for task in tasks:
+            worker = idle.pop() if idle else _Worker(work)
+            busy[worker.pipe] = worker
+            worker.give(task)
+            if len(busy) == jobs:
+                yield from _next_results(busy, idle)
+        while busy:
+            yield from _next_results(busy, idle)
     finally:
-        pool.shutdown(wait=True, kill_workers=True)
+        for worker in (*busy.values(), *idle):
+            worker.kill()
 
 
-def _run_alone(work: Callable[[T], R], task: T) -> Iterator[tuple[T, R | Exception]]:
-    suspects: list[T] = []
-    yield from _run_pool(work, iter([task]), 1, suspects)
-    if suspects:
-        died = "the process that worked on it was killed; often that means too little memory"
-        yield task, WorkerDiedError(died)
+def _next_results(
+    busy: dict[connection.Connection, _Worker[T, R]], idle: list[_Worker[T, R]]
+) -> Generator[tuple[T, R | Exception]]:
+    """Wait until at least one is done; yield what is."""
+    for pipe in connection.wait(list(busy)):
+        worker = busy[pipe]  # type: ignore[index] # wait() gives back what it was given
+        result = worker.result()
+        del busy[worker.pipe]
+        if not isinstance(result, WorkerDiedError):
+            idle.append(worker)
+        yield worker.task, result
 
 
-def _new_pool(jobs: int) -> Any:  # noqa: ANN401 (joblib ships no types)
-    from joblib.externals.loky import ProcessPoolExecutor
+class _Worker(Generic[T, R]):
+    """A process, and the task it is at."""
 
-    return ProcessPoolExecutor(max_workers=jobs, initializer=_start_worker, env=_ONE_THREAD)
+    task: T
+
+    def __init__(self, work: Callable[[T], R]) -> None:
+        self.pipe, theirs = _SPAWN.Pipe()
+        self._process = _SPAWN.Process(target=_serve, args=(theirs, work), daemon=True)
+        self._process.start()
+        theirs.close()  # so that the pipe ends when the process does
+
+    def give(self, task: T) -> None:
+        self.task = task
+        with suppress(BrokenPipeError):  # it died while it was idle; result() says so
+            self.pipe.send(task)
+
+    def result(self) -> R | Exception:
+        try:
+            result: R | Exception = self.pipe.recv()
+        except (EOFError, OSError):
+            self.kill()
+            return WorkerDiedError(
+                "the process that worked on it was killed; often that means too little memory"
+            )
+        return result
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.join()
+        self._process.close()
+        self.pipe.close()
 
 
-def _start_worker() -> None:
+def _serve(pipe: connection.Connection, work: Callable[[T], R]) -> None:
+    """Work on tasks until there are no more. This is what a process does."""
     forbid_network()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this one
     warnings.simplefilter("ignore")
+    os.environ.update(_ONE_THREAD)  # before the first task brings numpy in
+    while True:
+        try:
+            task = pipe.recv()
+        except EOFError:  # the parent is gone
+            return
+        pipe.send(_outcome(work, task))
 
 
 def _outcome(work: Callable[[T], R], task: T) -> R | Exception:
