@@ -117,7 +117,7 @@ def test_errors_and_reprs_name_no_patient(filled: Filled, tmp_path: Path) -> Non
 def test_the_index_runs_as_the_document_says(filled: Filled) -> None:
     wanted = {
         "cipher": "sqlcipher",
-        "legacy": 4,
+        "legacy": "4",
         "page_size": 4096,
         "journal_mode": "wal",
         "synchronous": 2,
