@@ -191,6 +191,8 @@ def read_header(path: Path) -> Header:
         If the file cannot be read or is no header that makes sense.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise OSError("no regular file")  # one may wait for ever on a pipe
         with path.open("rb") as file:
             data = file.read(_LARGEST_HEADER + 1)
     except OSError as error:

@@ -67,7 +67,7 @@ class SignalFile:
         self.path = header.path.with_name(first.file)
         self._format = first.format
         self._offset = first.offset
-        self._order = {id(signal): index for index, signal in enumerate(signals)}
+        self._order = {signal.line: index for index, signal in enumerate(signals)}
         self._per_frame = [signal.samples_per_frame for signal in signals]
         self._frame = sum(self._per_frame)
         self.n_frames = self._count_frames()
@@ -93,7 +93,7 @@ class SignalFile:
         numpy.ndarray, shape (at most stop - start,)
             Fewer where the file ends before `stop`.
         """
-        index = self._order[id(signal)]
+        index = self._order[signal.line]
         per_frame = signal.samples_per_frame
         shift = signal.skew * per_frame
         start, stop = start + shift, min(stop + shift, self.n_frames * per_frame)
@@ -114,6 +114,8 @@ class SignalFile:
     def _count_frames(self) -> int:
         try:
             size = self.path.stat().st_size
+            if not self.path.is_file():
+                raise OSError("no regular file")
             with self.path.open("rb"):
                 pass
         except OSError as error:

@@ -37,7 +37,7 @@ def write_edf(path: Path, recording: Recording) -> None:
     is narrow enough, else rounded. EDF has no word for a missing sample: such stretches are
     written as the value nearest to 0, and so is what fills the last data record; annotations
     say where. The header has eight characters for a physical value, so that scale and offset come
-    back with five digits or more; voltages that this does not suit are written in a unit that it does.
+    back with five digits or more; voltages that this does not suit are written in another unit.
 
     Parameters
     ----------

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -164,6 +165,25 @@ def test_latin_1_micro_sign(opened: Callable[..., Recording]) -> None:
     assert opened(unit=(b"\xb5V", "uV")).channels[0].unit == MICROVOLT
 
 
+def test_annotations_of_huge_data_records(make_edf: MakeEdf, tmp_path: Path) -> None:
+    tals = timekeeping(0, 1, texts=(b"", b"+1.5\x14here\x14\0"))
+    (tmp_path / "x").write_bytes(make_edf(records=2, samples=(150_000,), labels=("a",), tals=tals))
+    assert [(a.onset, a.text) for a in open_recording(tmp_path / "x").annotations] == [
+        (1.5, "here")
+    ]
+
+
+def test_annotations_in_latin_1(opened: Callable[..., Recording]) -> None:
+    recording = opened(tals=timekeeping(0, 1, 2, 3, texts=(b"+1\x14ge\xf6ffnet\x14\0",)))
+    assert recording.annotations[0].text == "geöffnet"
+
+
+def test_discontinuous_without_gaps(opened: Callable[..., Recording]) -> None:
+    recording = opened(kind="EDF+D", tals=timekeeping(0, 1, 2, 3))
+    assert recording.repairs == ()
+    assert recording.channels[0].missing is None
+
+
 def test_damaged_annotations_are_left_out(opened: Callable[..., Recording]) -> None:
     recording = opened(tals=(*timekeeping(0, 1, 2), b"\x99garbage"))
     assert recording.repairs == (
@@ -222,6 +242,13 @@ def test_patient_and_anonymous_start(opened: Callable[..., Recording]) -> None:
     assert (patient.name, patient.remarks) == ("Haagse Harry", "some remark")
     assert recording.start is None
     assert "Harry" not in repr(recording.__dict__)
+
+
+def test_recording_goes_to_a_worker_process_and_is_read_there(
+    opened: Callable[..., Recording],
+) -> None:
+    copied = pickle.loads(pickle.dumps(opened()))
+    assert copied.read_digital([1], 2, 5).tolist() == [[102, 103, 104]]
 
 
 def test_annotations_alone(tmp_path: Path) -> None:

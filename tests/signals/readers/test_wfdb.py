@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -362,6 +364,23 @@ def test_variable_layout_brings_gains_together(tmp_path: Path) -> None:
     assert recording.channels[2].unit == Unit("mmHg")
 
 
+@pytest.mark.parametrize(
+    ("master", "sentence"),
+    [
+        ("m/2 3 360 18\na 9\na 9\n", "3 signals are announced, a.hea has 1"),
+        ("m/2 1 360 18\na 9\nx 9\n", "stores 2 samples per frame, 1 were expected"),
+        ("m/2 1 360 18\na 9\nn 9\n", "n.hea: is a segment and has segments itself"),
+    ],
+)
+def test_segments_that_do_not_fit(tmp_path: Path, master: str, sentence: str) -> None:
+    write_record(tmp_path, "a", np.ones((18, 1), int))
+    (tmp_path / "x.hea").write_text("x 1 360 9\na.dat 16x2\n")
+    (tmp_path / "n.hea").write_text("n/1 1 360 9\na 9\n")
+    (tmp_path / "m.hea").write_text(master)
+    with pytest.raises(RecordingError, match=sentence):
+        open_recording(tmp_path / "m.hea")
+
+
 def test_segments_in_different_quantities(tmp_path: Path) -> None:
     write_record(tmp_path, "a", np.ones((9, 1), int), unit="mmHg")
     write_record(tmp_path, "b", np.ones((9, 1), int), unit="mV")
@@ -448,6 +467,16 @@ def test_notes_that_hang_rdann(tmp_path: Path) -> None:
     assert recording.repairs == ()
 
 
+def test_annotations_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_record(tmp_path, "r", np.ones((360, 1), int))
+    (tmp_path / "r.atr").write_bytes(bytes(100))
+    monkeypatch.setattr("signals.readers._wfdb_annotations._LARGEST_FILE", 99)
+    recording = open_recording(tmp_path / "r.hea")
+    assert recording.repairs == (
+        "The annotations (r.atr) cannot be read: larger than any annotation file.",
+    )
+
+
 def test_annotation_symbols_of_a_file_of_its_own(tmp_path: Path) -> None:
     write_record(tmp_path, "r", np.ones((360, 1), int))
     wfdb.wrann(
@@ -482,6 +511,23 @@ for name in "af":
         assert recording.read([0], 0, 36).shape == (1, 36)
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "r.hea").write_text("r 1 100 10\nr.dat 16\n")
+    os.mkfifo(tmp_path / "r.dat")
+    with pytest.raises(RecordingError, match=r"r\.dat: .*no regular file"):
+        open_recording(tmp_path / "r.hea")
+    (tmp_path / "m.hea").write_text("m/1 1 100 10\ns 10\n")
+    os.mkfifo(tmp_path / "s.hea")
+    with pytest.raises(RecordingError, match=r"s\.hea: .*no regular file"):
+        open_recording(tmp_path / "m.hea")
+
+
+def test_recording_goes_to_a_worker_process_and_is_read_there(tmp_path: Path) -> None:
+    write_record(tmp_path, "r", np.arange(36).reshape(18, 2))
+    copied = pickle.loads(pickle.dumps(open_recording(tmp_path / "r.hea")))
+    assert copied.read_digital([1], 2, 5).tolist() == [[5, 7, 9]]
 
 
 def test_signal_file_that_shrinks_while_open(tmp_path: Path) -> None:
