@@ -114,7 +114,8 @@ class Model:
         for spec, array in zip(self.inputs, arrays, strict=True):
             if array.shape != (n, *spec.shape[1:]):
                 raise ValueError(
-                    f"input {spec.name} is to have the shape (n, {spec.shape[1:]}), not {array.shape}"
+                    f"input {spec.name} is to have the shape {(n, *spec.shape[1:])}, "
+                    f"not {array.shape}"
                 )
         padded = -(-n // self.batch) * self.batch
         stored = []
@@ -133,9 +134,7 @@ class Model:
             self._interpreter.invoke()
             for spec, result in zip(self.outputs, results, strict=True):
                 result[part] = self._interpreter.get_tensor(spec._index)
-        return [
-            _real(result[:n], spec) for spec, result in zip(self.outputs, results, strict=True)
-        ]
+        return [_real(result[:n], spec) for spec, result in zip(self.outputs, results, strict=True)]
 
     def tensors_not_int8(self) -> list[str]:
         """Walk the graph and name each tensor that keeps a full-int8 model from being one.
@@ -159,7 +158,8 @@ def _quantised(array: NDArray[np.float32], spec: TensorSpec) -> NDArray[Any]:
     if not spec.scale:
         return array
     steps = np.rint(array / np.float32(spec.scale)) + np.float32(spec.zero_point)
-    return np.clip(steps, -128, 127).astype(np.int8)
+    stored: NDArray[np.int8] = np.clip(steps, -128, 127).astype(np.int8)
+    return stored
 
 
 def _real(stored: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:
@@ -188,9 +188,7 @@ def _runtime() -> tuple[str, Any]:
         except ImportError:
             continue
         return f"{name} {version(distribution)}", interpreter
-    raise RuntimeMissingError(
-        "no TensorFlow Lite runtime is installed: pip install ai-edge-litert"
-    )
+    raise RuntimeMissingError("no TensorFlow Lite runtime is installed: pip install ai-edge-litert")
 
 
 @contextmanager

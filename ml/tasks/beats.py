@@ -62,7 +62,9 @@ class BeatClassifier:
 
     def __init__(self, bundle: Bundle, rate: float, n_leads: int) -> None:
         if rate < _LOWEST_RATE:
-            raise ValueError(f"beats are classified from {_LOWEST_RATE:g} Hz on, not at {rate:g} Hz")
+            raise ValueError(
+                f"beats are classified from {_LOWEST_RATE:g} Hz on, not at {rate:g} Hz"
+            )
         if n_leads < 1:
             raise ValueError("beats cannot be classified without a lead")
         if bundle.task != TASK or bundle.labels != LABELS:
@@ -107,6 +109,4 @@ class BeatClassifier:
         logits = logits + self._thresholds
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         probabilities = odds / odds.sum(axis=1, keepdims=True)
-        return ClassifiedBeats(
-            inputs.samples, logits.argmax(axis=1).astype(np.int8), probabilities
-        )
+        return ClassifiedBeats(inputs.samples, logits.argmax(axis=1).astype(np.int8), probabilities)

@@ -165,9 +165,7 @@ def _train(beats: Beats, recipe: Recipe, seed: int) -> _Trained:
     )
 
 
-def _thresholds(
-    classes: NDArray[np.int8], weights: NDArray[np.float64]
-) -> tuple[float, ...]:
+def _thresholds(classes: NDArray[np.int8], weights: NDArray[np.float64]) -> tuple[float, ...]:
     """Return what undoes the balanced drawing of the training part, and the decision's offsets."""
     drawn = np.bincount(classes, weights, len(LABELS))
     there = np.bincount(classes, minlength=len(LABELS)) / len(classes)

@@ -50,18 +50,29 @@ _INTENDED_USE = (
 )
 
 _LIMITS = [
-    "Cross-validated by patient on the development part of two databases; the part that is held "
-    "back was not looked at. Reference R peaks were used: beats that a detector misses or invents "
-    "come on top.",
-    "Network, features and decision offsets were chosen while looking at cross-validated results "
-    "of the same patients: the figures are optimistic to that extent.",
-    "Supraventricular beats are the weak side: a few patients decide the pooled figures, above all "
-    "those in whom ectopic beats outnumber normal ones. See the figures by patient.",
+    (
+        "Cross-validated by patient on the development part of two databases; the part that "
+        "is held back was not looked at. Reference R peaks were used: beats that a detector "
+        "misses or invents come on top."
+    ),
+    (
+        "Network, features and decision offsets were chosen while looking at cross-validated "
+        "results of the same patients: the figures are optimistic to that extent."
+    ),
+    (
+        "Supraventricular beats are the weak side: a few patients decide the pooled figures, "
+        "above all those in whom ectopic beats outnumber normal ones. See the figures by "
+        "patient."
+    ),
     "Fusion beats (F) come almost all from one patient and are practically not recognised.",
-    "Class Q is paced beats, known from two patients, each tested by a model that knew the other; "
-    "pooled figures are given without them unless said otherwise.",
-    "Two leads as in the databases, one lead by training with one hidden; other leads than those "
-    "of the databases, children, and exercise are untested.",
+    (
+        "Class Q is paced beats, known from two patients, each tested by a model that knew "
+        "the other; pooled figures are given without them unless said otherwise."
+    ),
+    (
+        "Two leads as in the databases, one lead by training with one hidden; other leads "
+        "than those of the databases, children, and exercise are untested."
+    ),
 ]
 
 
@@ -103,12 +114,14 @@ def as_json(facts: Facts, results: Mapping[str, RecordResult]) -> dict[str, Any]
         "all": lambda name: name not in PACED,
         **{
             database: (
-                lambda name, database=database: name not in PACED  # type: ignore[misc]
-                and name.startswith(f"{database}/")
+                lambda name, database=database: (
+                    name not in PACED  # type: ignore[misc]
+                    and name.startswith(f"{database}/")
+                )
             )
             for database in DATABASES
         },
-        "all with paced": lambda name: True,
+        "all with paced": lambda name: name in results,
     }
     pooled = {
         group: {
@@ -154,12 +167,10 @@ def as_json(facts: Facts, results: Mapping[str, RecordResult]) -> dict[str, Any]
             "what": "cross-validated by patient on the development part; whole recordings, "
             "through the shipped streaming code",
             "folds": [list(fold) for fold in facts.folds],
-            **facts.recipe,
+            "recipe": dict(facts.recipe),
         },
         "results": pooled,
-        "int8_minus_float32_f1": {
-            label: _difference(pooled["all"], label) for label in LABELS
-        },
+        "int8_minus_float32_f1": {label: _difference(pooled["all"], label) for label in LABELS},
         "agreement_int8_float32": {
             "folds": [round(share, 5) for share in facts.fold_agreement],
             "final_model_on_its_training_part": round(facts.final_agreement, 5),
@@ -235,15 +246,19 @@ def as_markdown(card: Mapping[str, Any]) -> str:
         "",
         card["intended_use"],
         "",
-        f"{model['parameters']:,} parameters, {model['tflite_bytes']:,} bytes, "
-        f"{model['quantisation']}. A beat is classified when {before['look_ahead_beats']} later "
-        f"ones are known; a recording's first beats wait for {before['warm_up_beats']}.",
+        (
+            f"{model['parameters']:,} parameters, {model['tflite_bytes']:,} bytes, "
+            f"{model['quantisation']}. A beat is classified when {before['look_ahead_beats']} later "
+            f"ones are known; a recording's first beats wait for {before['warm_up_beats']}."
+        ),
         "",
         "## Results",
         "",
-        f"{card['protocol']['what'].capitalize()}, {len(card['protocol']['folds'])} folds, seed "
-        f"{card['protocol']['seed']}, reference R peaks, "
-        f"{sum(card['data']['databases'].values())} recordings.",
+        (
+            f"{card['protocol']['what'].capitalize()}, {len(card['protocol']['folds'])} folds, seed "
+            f"{card['protocol']['recipe']['seed']}, reference R peaks, "
+            f"{sum(card['data']['databases'].values())} recordings."
+        ),
         "",
         "| recordings | class | beats | Se | +P | F1 int8 | F1 float32 |",
         "|---|---|---:|---:|---:|---:|---:|",
@@ -259,12 +274,16 @@ def as_markdown(card: Mapping[str, Any]) -> str:
     agreement = card["agreement_int8_float32"]
     lines += [
         "",
-        "“all”, “mitdb” and “svdb” are without the paced recordings "
-        f"{' and '.join(card['data']['paced'])}.",
+        (
+            "“all”, “mitdb” and “svdb” are without the paced recordings "
+            f"{' and '.join(card['data']['paced'])}."
+        ),
         "",
-        "int8 and float32 give the same class on "
-        f"{_percent(min(agreement['folds']))} to {_percent(max(agreement['folds']))} % of the "
-        "held-out beats, by fold.",
+        (
+            "int8 and float32 give the same class on "
+            f"{_percent(min(agreement['folds']))} to {_percent(max(agreement['folds']))} % of the "
+            "held-out beats, by fold."
+        ),
         "",
         "### By patient",
         "",

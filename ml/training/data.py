@@ -109,7 +109,8 @@ def read_record(data: Path, name: str) -> Record:
             for note in recording.annotations
             if (beat_class := beat_class_of(note.text)) is not None
         }
-    peaks = np.array(sorted(beats), np.int64)
+    # svdb/860 has a beat annotated after its last sample
+    peaks = np.array(sorted(peak for peak in beats if peak < first.n_samples), np.int64)
     classes = np.array([beats[int(peak)] for peak in peaks], np.int8)
     return Record(name, first.rate, samples, peaks, classes)
 

@@ -143,5 +143,7 @@ def fit(beats: Beats, *, epochs: int, steps: int, seed: int, verbose: int = 0) -
         optimizer=keras.optimizers.AdamW(schedule, weight_decay=1e-3),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
-    network.fit(_Batches(beats, sampling_weights(beats), steps, seed), epochs=epochs, verbose=verbose)
+    network.fit(
+        _Batches(beats, sampling_weights(beats), steps, seed), epochs=epochs, verbose=verbose
+    )
     return network

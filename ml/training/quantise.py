@@ -34,7 +34,9 @@ def to_float_tflite(network: keras.Model) -> bytes:
     return _convert(_converter(network))
 
 
-def to_int8_tflite(network: keras.Model, beats: Beats, weights: NDArray[np.float64], seed: int) -> bytes:
+def to_int8_tflite(
+    network: keras.Model, beats: Beats, weights: NDArray[np.float64], seed: int
+) -> bytes:
     """Return the network after post-training quantisation to full int8.
 
     Parameters
@@ -62,7 +64,10 @@ def to_int8_tflite(network: keras.Model, beats: Beats, weights: NDArray[np.float
     by_name = {"features": features, "shapes": shapes}
     # the calibrator wants the graph's own order of inputs, which is not that of the Keras model
     inputs = tf.lite.Interpreter(model_content=_convert(converter)).get_input_details()
-    ordered = [by_name[tensor["name"].removeprefix("serving_default_").removesuffix(":0")] for tensor in inputs]
+    ordered = [
+        by_name[tensor["name"].removeprefix("serving_default_").removesuffix(":0")]
+        for tensor in inputs
+    ]
 
     def representative() -> Iterator[list[NDArray[np.float32]]]:
         for start in range(0, _REPRESENTATIVE, STATIC_BATCH):

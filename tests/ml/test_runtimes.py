@@ -1,0 +1,65 @@
+"""The shipped model gives the same answers in LiteRT and in tflite-runtime 2.14.
+
+tflite-runtime lives in an environment of its own (numpy 1): ``.venv-tflite`` in the project, or the
+Python that TRACEKEEP_TFLITE_PYTHON names.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml.registry import SHIPPED, bundle_for
+from ml.runtime import Model
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = Path(__file__).with_name("_run_model.py")
+
+
+@pytest.fixture(scope="module")
+def other_python() -> Path:
+    python = Path(
+        os.environ.get("TRACEKEEP_TFLITE_PYTHON", ROOT / ".venv-tflite" / "bin" / "python")
+    )
+    if not python.exists():
+        pytest.skip(f"no environment with tflite-runtime at {python} (TRACEKEEP_TFLITE_PYTHON)")
+    return python
+
+
+def test_both_runtimes_agree(other_python: Path, tmp_path: Path) -> None:
+    model = Model(bundle_for("beats").model)
+    assert model.runtime.startswith("LiteRT")
+    rng = np.random.default_rng(0)
+    n = 500
+    inputs = {
+        f"input{i}": np.clip(rng.normal(0, 0.3, (n, *spec.shape[1:])), -1, 1).astype(np.float32)
+        for i, spec in enumerate(model.inputs)
+    }
+    np.savez(tmp_path / "inputs.npz", **inputs)
+    ran = subprocess.run(
+        [
+            other_python,
+            SCRIPT,
+            ROOT,
+            SHIPPED / "beats" / "model.tflite",
+            tmp_path / "inputs.npz",
+            tmp_path / "out.npz",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("tflite-runtime 2.14")
+    (ours,) = model.run(*inputs.values())
+    with np.load(tmp_path / "out.npz") as out:
+        theirs = out["arr_0"]
+        assert list(out["not_int8"]) == []
+    steps = np.abs(ours - theirs) / model.outputs[0].scale
+    assert np.quantile(steps, 0.99) <= 2
+    assert steps.max() <= 6
+    assert (ours.argmax(axis=1) == theirs.argmax(axis=1)).mean() >= 0.98

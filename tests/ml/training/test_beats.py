@@ -1,0 +1,134 @@
+"""From beats to a bundle that classifies: training, quantisation, gates, card, all of it, small."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+tensorflow = pytest.importorskip("tensorflow", reason="TensorFlow is in the training environment")
+
+import keras  # noqa: E402
+
+from ml.bundle import load_bundle  # noqa: E402
+from ml.runtime import Model  # noqa: E402
+from ml.tasks.beat_features import FEATURES  # noqa: E402
+from ml.tasks.beats import BeatClassifier  # noqa: E402
+from ml.training import beats as task  # noqa: E402
+from ml.training import network, quantise  # noqa: E402
+from ml.training.data import Beats, Record  # noqa: E402
+from ml.training.evaluation import classify, confusion, scores  # noqa: E402
+
+pytestmark = pytest.mark.training
+
+
+def _record(name: str, seed: int) -> Record:
+    """Return four minutes of narrow beats, a fifth of them early, and as many wide."""
+    rng = np.random.default_rng(seed)
+    rate, n = 128.0, 300
+    classes = rng.choice([0, 1, 2], n, p=[0.6, 0.2, 0.2]).astype(np.int8)
+    intervals = np.where(classes > 0, 0.5, 0.8) + rng.normal(0, 0.01, n)
+    peaks = np.rint((1 + np.cumsum(intervals)) * rate).astype(np.int64)
+    at = np.arange(peaks[-1] + 200)
+    lead = rng.normal(0, 0.01, len(at))
+    for peak, beat_class in zip(peaks, classes, strict=True):
+        size, width = (-1.5, 6.0) if beat_class == 2 else (1.0, 1.6)
+        near = slice(max(0, peak - 40), peak + 40)
+        lead[near] += size * np.exp(-0.5 * np.square((at[near] - peak) / width))
+    return Record(name, rate, np.stack((lead, 0.5 * lead)).astype(np.float32), peaks, classes)
+
+
+@pytest.fixture(scope="module")
+def records() -> dict[str, Record]:
+    names = ["mitdb/102", "mitdb/201", "mitdb/202", "svdb/801", "svdb/802", "svdb/803"]
+    return {name: _record(name, seed) for seed, name in enumerate(names)}
+
+
+def test_records_become_a_bundle_that_classifies(
+    records: dict[str, Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task, "find_records", lambda _: sorted(records))
+    monkeypatch.setattr(task, "read_record", lambda _, name: records[name])
+    # a network trained for seconds is unsure, and unsure answers fall either way
+    monkeypatch.setattr(quantise, "LEAST_AGREEMENT", 0.9)
+    recipe = task.Recipe(folds=2, epochs=2, steps=20)
+    told: list[str] = []
+
+    def run() -> None:
+        task.train_beats(
+            tmp_path, tmp_path / "work", tmp_path / "out", recipe, (0, 0, 1), told.append
+        )
+
+    run()
+    bundle = load_bundle(tmp_path / "out", "beats")
+    assert bundle.id == "beats-0.0.1"
+    assert Model(bundle.model).tensors_not_int8() == []
+    assert bundle.card["results"]["all"]["int8"]["V"]["f1"] > 0.9
+    assert set(bundle.card["records"]) == set(records)
+    assert sum("trained and tested" in line for line in told) == 2
+    unseen = _record("svdb/900", 99)
+    answer = classify(unseen, bundle.model, bundle.thresholds)
+    assert scores(confusion(unseen.classes, answer))["V"].f1 > 0.9
+    assert BeatClassifier(bundle, 128.0, 2).runtime
+
+    told.clear()
+    run()
+    assert not any("trained and tested" in line for line in told), "finished folds are kept"
+
+
+def test_a_float_model_does_not_pass_as_int8() -> None:
+    assert Model(quantise.to_float_tflite(network.beat_network())).tensors_not_int8()
+
+
+def test_models_that_differ_do_not_pass() -> None:
+    rng = np.random.default_rng(0)
+    beats = Beats(
+        rng.uniform(-1, 1, (256, 2, 112, 2)).astype(np.float16),
+        rng.uniform(-1, 1, (256, len(FEATURES))).astype(np.float16),
+        np.zeros(256, np.int8),
+        np.full(256, "svdb/800"),
+    )
+    models = []
+    for seed in (1, 2):
+        keras.utils.set_random_seed(seed)
+        models.append(quantise.to_float_tflite(network.beat_network()))
+    assert quantise.agreement(models[0], models[0], beats) == 1
+    with pytest.raises(quantise.ConversionError, match="agrees with the float model"):
+        quantise.agreement(models[0], models[1], beats)
+
+
+def test_swapping_leads_and_turning_them_leaves_the_rest_alone() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.uniform(-1, 1, (400, len(FEATURES))).astype(np.float32)
+    shapes = rng.uniform(0.1, 1, (400, 2, 112, 2)).astype(np.float32)
+    before = features.copy()
+    network.vary(features, shapes, rng)
+    shared = [
+        i
+        for i, name in enumerate(FEATURES)
+        if not name.startswith(("relative", "lead")) and name != "compared"
+    ]
+    np.testing.assert_array_equal(features[:, shared], before[:, shared])
+    first, second = network.LEAD_COLUMNS
+    widths = [FEATURES.index(f"lead{lead}.width") for lead in (0, 1)]
+    assert widths[0] in first
+    assert widths[1] in second
+    swapped = features[:, widths[0]] == before[:, widths[1]]
+    assert 0.4 < swapped.mean() < 0.6
+    hidden = features[:, FEATURES.index("compared")] == 0
+    assert 0.15 < hidden.mean() < 0.35
+    assert (shapes[hidden][..., 1] == 0).all()
+
+
+def test_a_patient_with_most_of_a_class_does_not_speak_for_all() -> None:
+    classes = np.array([0] * 1000 + [1] * 450 + [1] * 50, np.int8)
+    records = np.array(["a"] * 1000 + ["a"] * 450 + ["b"] * 50)
+    beats = Beats(
+        np.zeros((1500, 2, 112, 2), np.float16), np.zeros((1500, 1), np.float16), classes, records
+    )
+    weights = network.sampling_weights(beats)
+    assert weights.sum() == pytest.approx(1)
+    assert weights[classes == 1].sum() == pytest.approx(weights[classes == 0].sum() * 0.5**0.5)
+    few, many = weights[records == "b"].sum(), weights[(classes == 1) & (records == "a")].sum()
+    assert few / many > 50 / 450 * 2
