@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+
+from signals.readers import open_recording
+from signals.recording import Recording
 
 
 def _field(value: object, width: int) -> bytes:
@@ -77,3 +81,16 @@ def _edf(
 @pytest.fixture(scope="session")
 def make_edf() -> Callable[..., bytes]:
     return _edf
+
+
+@pytest.fixture
+def opened_record(tmp_path: Path) -> Callable[..., Recording]:
+    """Open a record of one header line a string, and a signal file ``r.dat``."""
+
+    def opened_record(*lines: str, data: bytes = bytes(400)) -> Recording:
+        (tmp_path / "r.dat").write_bytes(data)
+        header = tmp_path / "r.hea"
+        header.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return open_recording(header)
+
+    return opened_record
