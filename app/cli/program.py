@@ -40,7 +40,10 @@ program = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _vault = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Make a vault, look at it, check it."
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    epilog=EPILOG,
+    help="Make a vault, look at it, check it.",
 )
 program.add_typer(_vault, name="vault")
 

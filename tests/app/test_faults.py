@@ -5,7 +5,7 @@ import errno
 import pytest
 
 from app.faults import explain, is_expected, show_trace
-from signals.recording import RecordingError
+from signals.recording import RecordingError, Unit
 
 
 def _fail() -> None:
@@ -40,12 +40,9 @@ def test_a_fault_of_ours_is_owned_and_quotes_nothing() -> None:
 
 
 def test_a_fault_names_the_last_line_of_our_own_code() -> None:
-    from signals.recording import Unit
-
-    try:
+    with pytest.raises(AttributeError) as caught:
         Unit.named(None)  # type: ignore[arg-type]
-    except AttributeError as error:
-        assert "signals/recording.py:" in explain(error)
+    assert "signals/recording.py:" in explain(caught.value)
 
 
 def test_a_trace_is_written_only_when_asked_for_and_quotes_nothing(

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from app.vault import Vault
+from tests.app.cli.helpers import Place, Run
+
+
+def test_create_shows_the_recovery_key_once_and_it_opens_the_vault(
+    tracekeep: Run, tmp_path: Path
+) -> None:
+    passphrase = tmp_path / "passphrase"
+    passphrase.write_text("correct horse\nsecond line\n")
+    done = tracekeep("vault", "create", tmp_path / "v", "--passphrase-file", passphrase)
+    assert done.exit_code == 0
+    key = re.search(r"^    (\S+)$", done.stdout, re.MULTILINE)
+    assert key
+    Vault.open_with_recovery_key(tmp_path / "v", key[1]).close()
+    Vault.open(tmp_path / "v", "correct horse").close()
+
+    key_file = tmp_path / "key"
+    key_file.write_text(key[1])
+    opened = tracekeep("vault", "info", "--vault", tmp_path / "v", "--recovery-key-file", key_file)
+    assert opened.exit_code == 0
+    assert key[1] not in opened.output
+
+
+def test_create_as_json(tracekeep: Run, tmp_path: Path) -> None:
+    done = tracekeep(
+        "vault", "create", tmp_path / "v", "--passphrase-command", "echo 'correct horse'", "--json"
+    )
+    assert done.exit_code == 0
+    facts = json.loads(done.stdout)
+    assert set(facts) == {"path", "vault_id", "recovery_key"}
+    Vault.open(tmp_path / "v", "correct horse").close()
+
+
+def test_create_refuses_a_folder_with_something_in_it(tracekeep: Run, tmp_path: Path) -> None:
+    (tmp_path / "passphrase").write_text("x")
+    done = tracekeep("vault", "create", tmp_path, "--passphrase-file", tmp_path / "passphrase")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "not empty" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def _type_into(arguments: list[str], answers: list[str]) -> tuple[int, str]:
+    """Run the command on a terminal of its own and type an answer to each question."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        program = "from app.cli import main; main()"
+        os.execv(sys.executable, [sys.executable, "-c", program, *arguments])
+    shown = b""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        ready, _, _ = select.select([terminal], [], [], 1)
+        try:
+            shown += os.read(terminal, 4096) if ready else b""
+        except OSError:  # the other side is closed
+            break
+        if answers and shown.rstrip(b" ").endswith(b":"):
+            os.write(terminal, answers.pop(0).encode() + b"\n")
+            shown += b"\n"
+    os.close(terminal)
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status), shown.decode()
+
+
+def test_the_passphrase_is_asked_for_twice_unseen(tmp_path: Path) -> None:
+    place = tmp_path / "v"
+    code, shown = _type_into(["vault", "create", str(place)], ["correct horse"] * 2)
+    assert code == 0, shown
+    assert "horse" not in shown
+    Vault.open(place, "correct horse").close()
+
+
+def test_two_different_passphrases_make_nothing(tmp_path: Path) -> None:
+    code, shown = _type_into(["vault", "create", str(tmp_path / "v")], ["correct", "horse"])
+    assert code == 1
+    assert "differ" in shown
+    assert not (tmp_path / "v").exists()
+
+
+def test_a_passphrase_mistyped_at_the_prompt_may_be_typed_again(vault: Place) -> None:
+    code, shown = _type_into(["list", "--vault", str(vault.path)], ["wrong", "correct horse"])
+    assert code == 0, shown
+    assert "not the passphrase" in shown
+
+
+def test_a_passphrase_is_asked_for_three_times_at_most(vault: Place) -> None:
+    code, shown = _type_into(["list", "--vault", str(vault.path)], ["wrong"] * 4)
+    assert code == 3
+    assert shown.count("not the passphrase") == 2
+
+
+def test_info(tracekeep: Run, vault: Place) -> None:
+    told = tracekeep("vault", "info", *vault.options)
+    assert told.exit_code == 0
+    assert re.search(r"Recordings +0$", told.stdout, re.MULTILINE)
+    facts = json.loads(tracekeep("vault", "info", *vault.options, "--json").stdout)
+    assert facts["recordings"] == 0
+    assert facts["users"] == ["owner"]
+
+
+def test_the_vault_can_come_from_the_environment(
+    tracekeep: Run, vault: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACEKEEP_VAULT", str(vault.path))
+    assert tracekeep("vault", "info", *vault.options[2:]).exit_code == 0
+
+
+def test_the_vault_is_in_the_data_folder_of_the_user(
+    tracekeep: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    done = tracekeep("list", "--passphrase-command", "echo x")
+    assert done.exit_code == 1
+    assert str(tmp_path / "tracekeep" / "vault") in done.stderr
+    assert "tracekeep vault create" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--passphrase-command", "echo wrong"], "passphrase is wrong"),
+        (["--passphrase-command", "false"], "exit code 1"),
+        (["--passphrase-command", "true"], "printed nothing"),
+        (["--passphrase-command", "/no/such/program"], "cannot be run"),
+        (["--passphrase-command", "un'balanced"], "cannot be run"),
+        (["--passphrase-file", "/no/such/file"], "/no/such/file"),
+        (["--passphrase-file", "/dev/null"], "empty"),
+        (["--recovery-key-file", "/etc/passwd"], "recovery key"),
+    ],
+)
+def test_what_does_not_unlock_is_code_3_and_one_line(
+    tracekeep: Run, vault: Place, options: list[str], problem: str
+) -> None:
+    done = tracekeep("list", "--vault", vault.path, *options)
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert problem in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_without_a_terminal_nothing_is_asked(
+    tracekeep: Run, vault: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_terminal(_question: str) -> str:
+        import getpass
+        import warnings
+
+        warnings.warn("would show what is typed", getpass.GetPassWarning, stacklevel=2)
+        return "shown"
+
+    monkeypatch.setattr("getpass.getpass", no_terminal)
+    done = tracekeep("list", "--vault", vault.path)
+    assert done.exit_code == 3
+    assert "--passphrase-file" in done.stderr
+
+
+def test_two_ways_to_unlock_are_wrong_usage(tracekeep: Run, vault: Place) -> None:
+    done = tracekeep("list", *vault.options, "--passphrase-command", "echo x")
+    assert done.exit_code == 2
+
+
+def test_check(tracekeep: Run, vault: Place) -> None:
+    done = tracekeep("vault", "check", *vault.options, "--read-data", "100%")
+    assert done.exit_code == 0
+    assert "all is well" in done.stdout
+
+
+@pytest.mark.parametrize("share", ["-1", "101%", "half", "nan"])
+def test_check_refuses_a_share_that_is_none(tracekeep: Run, vault: Place, share: str) -> None:
+    assert tracekeep("vault", "check", *vault.options, "--read-data", share).exit_code == 2
+
+
+def test_a_damaged_vault_is_code_4(tracekeep: Run, vault: Place) -> None:
+    header = vault.path / "vault.json"
+    header.write_bytes(header.read_bytes()[:-20])
+    done = tracekeep("vault", "info", *vault.options)
+    assert (done.exit_code, done.stdout) == (4, "")
+    assert "vault.json" in done.stderr
+
+
+def test_a_vault_of_a_newer_version_is_refused_in_words(tracekeep: Run, vault: Place) -> None:
+    header = vault.path / "vault.json"
+    facts = json.loads(header.read_text())
+    version = next(name for name in facts if "version" in name)
+    header.write_text(json.dumps({**facts, version: facts[version] + 1}))
+    done = tracekeep("list", *vault.options)
+    assert done.exit_code == 1
+    assert "newer" in done.stderr
