@@ -35,7 +35,7 @@ _MAINS_AMPLITUDE = 50.0  # µV: one millimetre on paper from crest to trough
 _MAINS_SHARE = 0.3
 _NOISE_LAG = 0.008  # s
 _POINTS = 128  # of each second, evenly spaced: enough for every rule that counts samples
-_NOISE_SHARE = 0.2
+_NOISE_SHARE = 0.22
 _NOISE_LEAST = 100.0  # µV
 _LEAST_PART = 0.25  # s of an unfinished second that can be judged
 _BLOCK_SECONDS = 60
@@ -162,10 +162,11 @@ class QualityMeter:
         n_leads, count, length = seconds.shape
         if count == 0:
             return np.zeros((n_leads, 0), np.uint8)
-        missing = ~np.isfinite(seconds)
-        missing_share = missing.mean(axis=2)
-        if missing.any():
-            seconds = np.where(missing, np.float32(0), seconds)
+        present = np.isfinite(seconds)
+        missing_share = np.zeros((n_leads, count))
+        if not present.all():
+            missing_share = 1.0 - present.mean(axis=2)
+            seconds = np.where(present, seconds, np.float32(0))
         lowest, highest = _counts(seconds.min(axis=2)), _counts(seconds.max(axis=2))
         spread = highest - lowest
         lag = max(1, round(_NOISE_LAG * self._rate))

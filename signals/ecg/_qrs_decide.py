@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from statistics import median
 
@@ -11,22 +12,23 @@ from numpy.typing import NDArray
 LOOK_AHEAD = 2.0
 """Seconds after a candidate that must be known before it is decided."""
 
-# All in seconds, or as a share of the usual beat.
+# Times in seconds, heights as a share of the usual beat unless said otherwise. Chosen on the
+# development parts of mitdb (360 Hz) and svdb (128 Hz); none is at the edge of its plateau.
+_BEAT = 0.35
 _REFRACTORY = 0.2
-_CROWDED, _CROWDED_SHARE = 0.26, 0.8
+_CROWDED, _CROWDED_SHARE = 0.26, 0.8  # so soon after a beat, this share of its height is needed
 _T_WAVE, _T_WAVE_SHARE, _T_WAVE_SLOPE = 0.36, 0.65, 0.6
-_P_WAVE, _P_WAVE_SHARE, _P_HIGHEST = 0.3, 0.7, 0.85
-_NEAR_P, _NEAR_P_SHARE = 0.24, 0.9
-_BEAT_SHARE = 0.35
-_MISSED_SHARE = 0.18
-_MISSED_GAP = 1.4
-_OVERDUE = 0.8
-_SAME = 1.5
+# So close before a higher hill, a low one is the P wave of that beat: of lower share, further off.
+_P_WAVES = ((0.24, 0.9), (0.3, 0.7))
+_P_HIGHEST = 0.85
+_MISSED = 0.18
+_MISSED_GAP = 1.4  # usual intervals
+_OVERDUE = 0.8  # usual intervals
+_RIVAL = 1.5  # times as high as a missed beat
 _PAUSE = 2.0
-_RELEARN = 2
 _LOST = 6.0
-_LOST_NOISE = 5.0
-_HISTORY = 8
+_LOST_NOISE = 5.0  # times the noise
+_HISTORY = 8  # beats
 _TALLEST = 2.0
 _NEVER = -(1 << 60)
 
@@ -57,13 +59,15 @@ class BeatDecider:
     The usual height of a beat and the usual RR interval are medians of the last eight, so that one
     giant ventricular beat or one artifact moves neither. A candidate is a beat
 
-    - when it is a third as high as usual, and within the time of a T wave nearly as high as the
-      beat before it;
+    - when it is a third as high as usual; soon after a beat, when it is also nearly as high or as
+      steep as that one, which a T wave is not;
     - or, lower, when without it the gap to the next sure beat would be too long (search-back);
-    - never when a higher one lies within the refractory period.
+    - never within the refractory period of a higher one, nor low and just before a higher one,
+      where P waves lie.
 
-    After a pause the expected height sinks by half a second, and after six seconds without a beat
-    it is learned afresh, from candidates that stand out of the noise.
+    After a pause of two seconds the expected height halves every second; a beat after one, and
+    the candidates ahead after six seconds without a beat, set it afresh. Then a beat must stand
+    out of the noise, so that none is invented where the heart stands still.
 
     Parameters
     ----------
@@ -119,42 +123,48 @@ class BeatDecider:
         since = time - self._last
         if since < _REFRACTORY * self._rate:
             return False
+        if since > _PAUSE * self._rate and height < _LOST_NOISE * self._noises[i]:
+            return False
         if since > _LOST * self._rate:
             self._learn(i)
         usual = self._usual
-        if since > _PAUSE * self._rate:
-            if height < _LOST_NOISE * self._noises[i]:
-                return False
-            usual *= 0.5 ** (since / self._rate - _PAUSE)
-        needed = _BEAT_SHARE * usual
-        if since < _T_WAVE * self._rate:
-            share = _CROWDED_SHARE if since < _CROWDED * self._rate else _T_WAVE_SHARE
-            if since < _CROWDED * self._rate or self._slopes[i] < _T_WAVE_SLOPE * self._last_slope:
-                needed = max(needed, share * min(self._last_height, 1.5 * usual))
-        if self._higher_within(i, _REFRACTORY, height):
+        if since <= _LOST * self._rate:
+            usual *= min(1.0, 0.5 ** (since / self._rate - _PAUSE))
+        if self._higher_within(i, _REFRACTORY, height) or self._is_p_wave(i, usual):
             return False
-        if height < _P_HIGHEST * usual and (
-            self._higher_within(i, _NEAR_P, height / _NEAR_P_SHARE)
-            or self._higher_within(i, _P_WAVE, height / _P_WAVE_SHARE)
-        ):
-            return False
-        if height >= needed:
+        if height >= max(_BEAT * usual, self._needed_after_beat(i, usual)):
             return True
         return since >= _T_WAVE * self._rate and self._was_missed(i, usual)
+
+    def _needed_after_beat(self, i: int, usual: float) -> float:
+        """Return the height that tells a candidate from the T wave of the beat before it."""
+        since = self._times[i] - self._last
+        before = min(self._last_height, 1.5 * usual)
+        if since < _CROWDED * self._rate:
+            return _CROWDED_SHARE * before
+        if since < _T_WAVE * self._rate and self._slopes[i] < _T_WAVE_SLOPE * self._last_slope:
+            return _T_WAVE_SHARE * before
+        return 0.0
+
+    def _is_p_wave(self, i: int, usual: float) -> bool:
+        height = self._heights[i]
+        return height < _P_HIGHEST * usual and any(
+            self._higher_within(i, ahead, height / share) for ahead, share in _P_WAVES
+        )
 
     def _was_missed(self, i: int, usual: float) -> bool:
         """Tell whether a low candidate is a beat by its place, the best one of a long gap."""
         time, height = self._times[i], self._heights[i]
-        if height < _MISSED_SHARE * usual:
+        if height < _MISSED * usual:
             return False
         for j in range(i + 1, len(self._times)):
             ahead = self._times[j] - time
             if ahead >= LOOK_AHEAD * self._rate:
                 break
-            if self._heights[j] >= _BEAT_SHARE * usual and ahead >= _REFRACTORY * self._rate:
+            if self._heights[j] >= _BEAT * usual and ahead >= _REFRACTORY * self._rate:
                 gap = self._times[j] - self._last
                 return gap > _MISSED_GAP * self._interval and ahead > _T_WAVE * self._rate
-            if self._heights[j] > _SAME * height:
+            if self._heights[j] > _RIVAL * height:
                 return False
         return time - self._last > _OVERDUE * self._interval
 
@@ -170,22 +180,19 @@ class BeatDecider:
     def _learn(self, i: int) -> None:
         """Learn the usual height from the two highest candidates ahead."""
         end = self._times[i] + LOOK_AHEAD * self._rate
-        ahead = sorted(
-            height
-            for time, height in zip(self._times[i:], self._heights[i:], strict=True)
-            if time < end
-        )
-        self._usual = max(ahead[-2] if len(ahead) > 1 else 0.0, 0.5 * ahead[-1])
+        last = bisect_left(self._times, end, i)
+        ahead = sorted(self._heights[i:last])
+        self._usual = max([0.5 * ahead[-1], *ahead[-2:-1]])
         self._recent_heights = [self._usual] * 3
         self._last = _NEVER
 
     def _accept(self, i: int) -> None:
         time, height = self._times[i], self._heights[i]
-        if _RELEARN and time - self._last > _PAUSE * self._rate:
-            self._recent_heights = [height] * _RELEARN
-            self._usual = height
         if self._last != _NEVER:
             since = float(time - self._last)
+            if since > _PAUSE * self._rate:
+                self._usual = height
+                self._recent_heights = [height] * 2
             usual = self._interval
             self._recent_intervals.append(min(max(since, 0.5 * usual), 1.6 * usual))
             del self._recent_intervals[:-_HISTORY]

@@ -37,7 +37,7 @@ _MEMORY = 8  # seconds
 _PEAK_REACH = 0.08  # s
 _SLOPE_LAG = 0.012  # s
 _ALIGN_VOTE = 0.1
-_ALIGN_LEVEL = 0.5
+_ALIGN_LEVEL = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +220,7 @@ class QrsDetector:
         lead = self._lead_at(middle / self._inner_rate)
         size = self._around(middle, lead)
         slope: NDArray[np.int64] = np.abs(size[:, self._lag :] - size[:, : -self._lag])
-        return slope.max(axis=1, initial=0).astype(np.float64)
+        return np.asarray(slope.max(axis=1, initial=0), np.float64)
 
     def _around(self, middle: NDArray[np.int64], lead: NDArray[np.intp]) -> NDArray[np.int64]:
         """Return the deflection in `lead` over a QRS with its middle at `middle`."""
@@ -241,7 +241,7 @@ class QrsDetector:
         ratio = level / (_trailing_median(self._noises, count) + _LEAST_HEIGHT / 4)
         self._levels = self._levels[:, -_MEMORY:]
         self._noises = self._noises[:, -_MEMORY:]
-        vote = np.where(readable, 1.0 + ratio * ratio, 0.0)
+        vote = np.where(readable, 1.0 + ratio, 0.0)
         vote /= np.maximum(_sum_over_leads(vote), np.finfo(float).tiny)
         level = np.where(vote >= _ALIGN_VOTE, level, 0.0)
         lead = np.argmax(level >= _ALIGN_LEVEL * level.max(axis=0), axis=0)

@@ -184,6 +184,21 @@ def test_one_beat_alone_is_found() -> None:
     assert_found(detect(beat_train([3.0], 360, 10), 360)[0], [3.0], 360)
 
 
+def test_one_qrs_without_any_other_wave_is_found() -> None:
+    t = np.arange(10 * 360) / 360
+    bare = np.exp(-0.5 * ((t - 4) / 0.012) ** 2).astype(np.float32)
+    bare += np.random.default_rng(0).normal(0, 0.005, len(t)).astype(np.float32)
+    assert_found(detect(bare, 360)[0], [4.0], 360)
+
+
+def test_the_first_p_wave_is_no_beat() -> None:
+    signal = beat_train(REGULAR, 360, 30)
+    t = np.arange(len(signal)) / 360
+    for time in REGULAR:
+        signal += (0.2 * np.exp(-0.5 * ((t - time + 0.21) / 0.018) ** 2)).astype(np.float32)
+    assert_found(detect(signal, 360)[0], REGULAR, 360)
+
+
 def test_beats_at_the_very_ends_are_found() -> None:
     times = [0.06, 0.86, 1.66, 2.46, 3.26, 4.06, 4.86, 5.66]
     assert_found(detect(beat_train(times, 360, 5.72), 360)[0], times, 360)
