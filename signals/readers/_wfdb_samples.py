@@ -133,7 +133,7 @@ class SignalFile:
         return int(frames)
 
     def _count_flac_frames(self) -> int:
-        import soundfile  # type: ignore[import-untyped]  # `wfdb` decodes FLAC with it
+        import soundfile  # `wfdb` decodes FLAC with it
 
         try:
             about = soundfile.info(str(self.path))
