@@ -15,6 +15,7 @@ LOOK_AHEAD = 2.0
 # Times in seconds, heights as a share of the usual beat unless said otherwise. Chosen on the
 # development parts of mitdb (360 Hz) and svdb (128 Hz); none is at the edge of its plateau.
 _BEAT = 0.35
+_SLOPE = 0.2  # of the usual slope
 _REFRACTORY = 0.2
 _CROWDED, _CROWDED_SHARE = 0.26, 0.8  # so soon after a beat, this share of its height is needed
 _T_WAVE, _T_WAVE_SHARE, _T_WAVE_SLOPE = 0.36, 0.65, 0.6
@@ -63,7 +64,7 @@ class BeatDecider:
       steep as that one, which a T wave is not;
     - or, lower, when without it the gap to the next sure beat would be too long (search-back);
     - never within the refractory period of a higher one, nor low and just before a higher one,
-      where P waves lie.
+      where P waves lie, nor low and of a fifth of the usual slope, as artifacts are.
 
     After a pause of two seconds the expected height halves every second; a beat after one, and
     the candidates ahead after six seconds without a beat, set it afresh. Then a beat must stand
@@ -84,6 +85,8 @@ class BeatDecider:
         self._last = _NEVER
         self._last_height = 0.0
         self._last_slope = 0.0
+        self._recent_slopes: list[float] = []
+        self._usual_slope = 0.0
         self._usual = 0.0
         self._recent_heights: list[float] = []
         self._recent_intervals: list[float] = []
@@ -130,11 +133,16 @@ class BeatDecider:
         usual = self._usual
         if since <= _LOST * self._rate:
             usual *= min(1.0, 0.5 ** (since / self._rate - _PAUSE))
+        if since <= _PAUSE * self._rate and height < usual and self._is_slow(i):
+            return False
         if self._higher_within(i, _REFRACTORY, height) or self._is_p_wave(i, usual):
             return False
         if height >= max(_BEAT * usual, self._needed_after_beat(i, usual)):
             return True
         return since >= _T_WAVE * self._rate and self._was_missed(i, usual)
+
+    def _is_slow(self, i: int) -> bool:
+        return self._slopes[i] < _SLOPE * self._usual_slope
 
     def _needed_after_beat(self, i: int, usual: float) -> float:
         """Return the height that tells a candidate from the T wave of the beat before it."""
@@ -185,6 +193,8 @@ class BeatDecider:
         self._usual = max([0.5 * ahead[-1], *ahead[-2:-1]])
         self._recent_heights = [self._usual] * 3
         self._last = _NEVER
+        self._recent_slopes.clear()
+        self._usual_slope = 0.0
 
     def _accept(self, i: int) -> None:
         time, height = self._times[i], self._heights[i]
@@ -193,6 +203,7 @@ class BeatDecider:
             if since > _PAUSE * self._rate:
                 self._usual = height
                 self._recent_heights = [height] * 2
+                self._recent_slopes.clear()
             usual = self._interval
             self._recent_intervals.append(min(max(since, 0.5 * usual), 1.6 * usual))
             del self._recent_intervals[:-_HISTORY]
@@ -201,3 +212,6 @@ class BeatDecider:
         self._recent_heights.append(min(height, _TALLEST * self._usual))
         del self._recent_heights[:-_HISTORY]
         self._usual = median(self._recent_heights)
+        self._recent_slopes.append(self._last_slope)
+        del self._recent_slopes[:-_HISTORY]
+        self._usual_slope = median(self._recent_slopes)
