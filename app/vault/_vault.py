@@ -378,12 +378,14 @@ class Vault:
     def _forget(self, recording_id: str) -> None:
         """Remove the note of an intake that is now part of the vault."""
         _, file = self._pending.pop(recording_id)
-        with plain_errors(self.path):
-            pending_path(self.path, recording_id).unlink(missing_ok=True)
+        with suppress(OSError):  # it is stored all the same; the next to open deletes the note
+            pending_path(self.path, recording_id).unlink()
         os.close(file)
 
     def _sweep(self) -> None:
         try:
+            with plain_errors(self.path):
+                _make_folders(self.path)
             self._delete_left_overs()
         except VaultDamagedError:
             raise
@@ -416,6 +418,12 @@ class Vault:
                         os.close(file)
 
 
+def _make_folders(vault: Path) -> None:
+    """Make the folders of a vault, new or copied by a program that leaves empty ones out."""
+    for name in _FOLDERS:
+        (vault / name).mkdir(0o700, exist_ok=True)
+
+
 def _build(folder: Path, passphrase: str, user: str) -> tuple[bytes, str]:
     """Write an empty vault into a folder; return its key and the recovery key."""
     vault_key, recovery_secret = secrets.token_bytes(KEY_BYTES), secrets.token_bytes(KEY_BYTES)
@@ -429,8 +437,7 @@ def _build(folder: Path, passphrase: str, user: str) -> tuple[bytes, str]:
     secret = stretch(passphrase, stanza.salt, stanza.cost)
     header = header.with_stanza(vault_key, stanza, secret)
     header = header.with_stanza(vault_key, RecoveryStanza(), recovery_secret)
-    for name in _FOLDERS:
-        (folder / name).mkdir(0o700)
+    _make_folders(folder)
     Keyring(folder, header.vault_id, header.epoch, vault_key).make()
     index_key = derive(vault_key, Purpose.INDEX, header.vault_id)
     index = folder / INDEX_FILE

@@ -45,7 +45,9 @@ def _read_all(filled: Filled, path: Path) -> int:
                 result = vault.check(1.0)
                 named = {damage.what.rsplit("/")[-1] for damage in result.damages}
                 assert error.path.name in named  # noqa: PT017
-                assert one.id in {d.recording_id for d in result.damages}
+                hit = {damage.recording_id for damage in result.damages}
+                # A page of the index concerns no one recording.
+                assert one.id in hit or error.path.name == "index.db"  # noqa: PT017
     return whole
 
 

@@ -396,6 +396,16 @@ def test_the_log_is_emptied_at_close(filled: Filled, tmp_path: Path) -> None:
         assert len(idle.recordings()) == 4
 
 
+def test_a_copy_without_its_empty_folders_is_whole(filled: Filled, tmp_path: Path) -> None:
+    path = filled.copy(tmp_path)
+    (path / "pending").rmdir()
+    (path / "inbox").rmdir()
+    (path / "LOCK").unlink()
+    with filled.open(path) as vault:
+        assert vault.check(1.0).damages == ()
+        store(vault, make_recording(9))
+
+
 def test_headline_is_json(filled: Filled) -> None:
     with filled.open(filled.path) as vault:
         json.dumps(vault.recordings()[0].headline)
