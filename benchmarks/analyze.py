@@ -58,7 +58,7 @@ def make_day(records: list[Path], folder: Path) -> Path:
 
 def start_case(record: Path, vault: Path) -> dict[str, Any]:
     command = [sys.executable, __file__, "--case", str(record), str(vault)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     result: dict[str, Any] = json.loads(done.stdout)
     return result
 
