@@ -121,10 +121,10 @@ class Filled:
         return Vault.open_with_recovery_key(path, self.recovery_key)
 
 
-def fill(path: Path) -> Filled:
-    """Make the vault."""
+def fill(path: Path, n: int = 20_000) -> Filled:
+    """Make the vault, with recordings of `n` samples."""
     vault, recovery_key = Vault.create(path, PASSPHRASE)
-    recordings = (make_recording(1), make_recording(2))
+    recordings = (make_recording(1, n), make_recording(2, n))
     with vault:
         for recording in recordings:
             store(vault, recording)

@@ -87,7 +87,7 @@ def _assert_sound(filled: Filled, path: Path, *, acknowledged: bool) -> None:
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Filled:
-    return fill(tmp_path_factory.mktemp("small") / "small.vault")
+    return fill(tmp_path_factory.mktemp("small") / "small.vault", 500)
 
 
 def test_killed_at_any_step(small: Filled, tmp_path: Path) -> None:
