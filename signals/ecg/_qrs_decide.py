@@ -15,7 +15,7 @@ LOOK_AHEAD = 2.0
 # Times in seconds, heights as a share of the usual beat unless said otherwise. Chosen on the
 # development parts of mitdb (360 Hz) and svdb (128 Hz); none is at the edge of its plateau.
 _BEAT = 0.35
-_SLOPE = 0.2  # of the usual slope
+_SLOPE = 0.15  # of the usual slope
 _REFRACTORY = 0.2
 _CROWDED, _CROWDED_SHARE = 0.26, 0.8  # so soon after a beat, this share of its height is needed
 _T_WAVE, _T_WAVE_SHARE, _T_WAVE_SLOPE = 0.36, 0.65, 0.6
@@ -64,7 +64,7 @@ class BeatDecider:
       steep as that one, which a T wave is not;
     - or, lower, when without it the gap to the next sure beat would be too long (search-back);
     - never within the refractory period of a higher one, nor low and just before a higher one,
-      where P waves lie, nor low and of a fifth of the usual slope, as artifacts are.
+      where P waves lie, nor low and of a seventh of the usual slope, as artifacts are.
 
     After a pause of two seconds the expected height halves every second; a beat after one, and
     the candidates ahead after six seconds without a beat, set it afresh. Then a beat must stand
