@@ -49,6 +49,8 @@ class Outcome:
         Where it FAILED: why, in one plain sentence that names the file.
     same_as : pathlib.Path or None
         Where it is REPEATED: the input of this run that has the same content.
+    repairs : tuple of str
+        Where it is STORED: what was wrong with the file and how it was read all the same.
     """
 
     path: Path
@@ -56,6 +58,7 @@ class Outcome:
     stored: StoredRecording | None = None
     problem: str = ""
     same_as: Path | None = None
+    repairs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,7 @@ def _take_in(
     *,
     leads: Sequence[str] | None,
     progress: Callable[[Path, float], None] | None,
-) -> Receipt:
+) -> tuple[Receipt, tuple[str, ...]]:
     from app.analysis import analyze_recording
     from signals.readers import open_recording
 
@@ -157,10 +160,12 @@ def _take_in(
 
     with open_recording(task.path) as recording:
         report = analyze_recording(recording, leads=leads, progress=analysed)
-        return task.intake.store(recording, report, stored)
+        return task.intake.store(recording, report, stored), report.subject.repairs
 
 
-def _settle(vault: Vault, task: _Task, result: Receipt | Exception) -> Outcome:
+def _settle(
+    vault: Vault, task: _Task, result: tuple[Receipt, tuple[str, ...]] | Exception
+) -> Outcome:
     """Commit what was stored; raise what concerns the vault and not this one recording."""
     from app.vault import AlreadyStoredError, VaultError
 
@@ -169,10 +174,11 @@ def _settle(vault: Vault, task: _Task, result: Receipt | Exception) -> Outcome:
     if isinstance(result, Exception):
         vault.discard(task.intake)
         return _failed(task.path, result)
+    receipt, repairs = result
     try:
-        return Outcome(task.path, Status.STORED, vault.commit(result))
+        return Outcome(task.path, Status.STORED, vault.commit(receipt), repairs=repairs)
     except AlreadyStoredError:  # another program stored it in the meantime
-        return Outcome(task.path, Status.KNOWN, vault.find_input(result.input_sha256))
+        return Outcome(task.path, Status.KNOWN, vault.find_input(receipt.input_sha256))
 
 
 def _failed(path: Path, error: Exception) -> Outcome:

@@ -64,7 +64,8 @@ def analyze(
     With --json, one object a line: {"event": "progress", "path", "share", "done", "total"} now and
     then (with one job); {"event": "result", "path", "status", "id", "headline"} for each recording
     (status: "stored" or "already in the vault"; "same content as another input" has "same_as",
-    "failed" has "problem" instead of the last two); at the end {"event": "summary", "stored",
+    "failed" has "problem" instead of the last two; "repairs" tells what was wrong with a file
+    that was read all the same); at the end {"event": "summary", "stored",
     "known", "repeated", "failed", "complete"}.
     """
     from signals.readers import find_recordings
@@ -156,6 +157,8 @@ class _Listener(_Counting):
             self._bar.note(f"{outcome.path}: same content as {outcome.same_as}; taken in once")
         elif stored and outcome.status is Status.STORED:
             self._bar.say(f"{stored.id[:8]}  {outcome.path}: {summary(stored.headline)}")
+            for repair in outcome.repairs:
+                self._bar.note(f"{outcome.path}: read all the same: {repair}")
         elif stored and not self._resume:
             self._bar.note(f"{outcome.path}: already in the vault as {stored.id[:8]}")
 
@@ -197,6 +200,8 @@ class _JsonListener(_Counting):
         line["status"] = outcome.status.value
         if outcome.stored:
             line |= {"id": outcome.stored.id, "headline": outcome.stored.headline}
+        if outcome.repairs:
+            line["repairs"] = outcome.repairs
         if outcome.problem:
             line["problem"] = outcome.problem
         if outcome.same_as:

@@ -38,6 +38,7 @@ class Job(NamedTuple):
 class _Written(NamedTuple):
     beats: int
     rhythm_changes: int
+    repairs: tuple[str, ...]
 
 
 def annotate(
@@ -60,7 +61,7 @@ def annotate(
     recordings would share a file, all go by their place below the folder that holds them all; if
     that is one folder too, by their whole file names.
 
-    With --json: {"written": [{"path", "annotations", "beats", "rhythm_changes"}],
+    With --json: {"written": [{"path", "annotations", "beats", "rhythm_changes", "repairs"}],
     "failed": [{"path", "problem"}]}.
     """
     from app.cli.progress import progress_bar
@@ -89,6 +90,8 @@ def annotate(
                             f"{job.target}: {result.beats} beats, "
                             f"{result.rhythm_changes} rhythm changes"
                         )
+                        for repair in result.repairs:
+                            bar.note(f"{job.source}: read all the same: {repair}")
                 bar.show(len(written) + len(failed), len(plan))
     if json:
         say_json({"written": written, "failed": failed})
@@ -149,4 +152,4 @@ def _annotate_one(job: Job, *, leads: Sequence[str] | None) -> _Written:
         [a.note for a in annotations],
     )
     changes = sum(a.symbol == RHYTHM_CHANGE for a in annotations)
-    return _Written(len(report.beats), changes)
+    return _Written(len(report.beats), changes, report.subject.repairs)
