@@ -81,7 +81,8 @@ def annotate(
                 if isinstance(result, Exception):
                     problem = f"{job.source}: {explain(result).removeprefix(f'{job.source}: ')}"
                     failed.append({"path": str(job.source), "problem": problem})
-                    bar.note(f"failed: {problem}")
+                    if not json:
+                        bar.note(f"failed: {problem}")
                 else:
                     where = {"path": str(job.source), "annotations": str(job.target)}
                     written.append({**where, **result._asdict()})
@@ -103,33 +104,42 @@ def plan_files(paths: Sequence[Path], out: Path) -> list[Job]:
     """Return which recording is written to which file; no two to one."""
     from signals.readers import find_recordings
 
-    found: dict[Path, Path] = {}  # each recording, and its place below what was named
+    places: dict[Path, Path] = {}  # each recording, and where it lies below what was named
     for named in paths:
         for source in find_recordings([named]):
-            below = source.relative_to(named) if source.is_relative_to(named) else source
-            is_inside = named.is_dir() and below != Path()
-            found.setdefault(source, below if is_inside else Path(source.name))
-    jobs = [_job(source, place, out, whole_name=False) for source, place in found.items()]
-    if len({job.target for job in jobs}) < len(jobs):
-        resolved = [Path(os.path.abspath(source)) for source in found]  # noqa: PTH100 (keeps links)
-        common = Path(os.path.commonpath([source.parent for source in resolved]))
-        places = [source.relative_to(common) for source in resolved]
-        jobs = [
-            _job(source, place, out, whole_name=False)
-            for source, place in zip(found, places, strict=True)
+            inside = named.is_dir() and source != named
+            places.setdefault(source, source.relative_to(named) if inside else Path(source.name))
+    targets = [_target(place, place.stem) for place in places.values()]
+    if _repeated(targets):
+        sources = [Path(os.path.abspath(source)) for source in places]  # noqa: PTH100 (keeps links)
+        common = os.path.commonpath([source.parent for source in sources])
+        places = dict(zip(places, (s.relative_to(common) for s in sources), strict=True))
+        targets = [_target(place, place.stem) for place in places.values()]
+        shared = _repeated(targets)
+        targets = [
+            _target(place, place.name) if target in shared else target
+            for place, target in zip(places.values(), targets, strict=True)
         ]
-        shared = {target for target, n in Counter(job.target for job in jobs).items() if n > 1}
-        jobs = [
-            _job(job.source, place, out, whole_name=job.target in shared)
-            for job, place in zip(jobs, places, strict=True)
-        ]
+    taken: set[Path] = set()
+    jobs = []
+    for source, target in zip(places, targets, strict=True):
+        number = 2
+        name = target.name
+        while target in taken:  # two names that differ only in what WFDB cannot write
+            target = target.with_name(f"{name}-{number}")
+            number += 1
+        taken.add(target)
+        jobs.append(Job(source, out / target.parent, target.name))
     return jobs
 
 
-def _job(source: Path, place: Path, out: Path, *, whole_name: bool) -> Job:
-    name = place.name if whole_name else place.stem
-    # Names of WFDB files hold letters, digits and a few signs.
-    return Job(source, out / place.parent, re.sub(r"[^\w\-.]", "_", name) or "_")
+def _target(place: Path, name: str) -> Path:
+    """Return the record to write; names of WFDB files hold letters, digits and a few signs."""
+    return place.parent / (re.sub(r"[^\w\-.]", "_", name) or "_")
+
+
+def _repeated(targets: list[Path]) -> set[Path]:
+    return {target for target, count in Counter(targets).items() if count > 1}
 
 
 def _annotate_one(job: Job, *, leads: Sequence[str] | None) -> _Written:

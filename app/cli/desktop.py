@@ -14,7 +14,9 @@ from app.cli.options import VaultOption
 def desktop(
     recordings: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FILE]...", help="Recordings to open and analyse at once."),
+        typer.Argument(
+            metavar="[FILE]...", readable=False, help="Recordings to open and analyse at once."
+        ),
     ] = None,
     *,
     vault: VaultOption = None,

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 _TRIES = 3
 
+# `readable=False` below: a path that cannot be read is told like any other bad input, and is no
+# wrong usage, which is what Typer would make of it.
+
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Write one JSON document to stdout, and nothing else.")
 ]
@@ -23,6 +26,7 @@ VaultOption = Annotated[
     typer.Option(
         "--vault",
         metavar="PATH",
+        readable=False,
         envvar=VAULT_VARIABLE,
         show_default="in the user's data folder",
         help="The vault.",
@@ -33,6 +37,7 @@ PassphraseFileOption = Annotated[
     typer.Option(
         "--passphrase-file",
         metavar="FILE",
+        readable=False,
         help="Read the passphrase from the first line of a file (default: ask for it).",
     ),
 ]
@@ -49,12 +54,17 @@ RecoveryKeyFileOption = Annotated[
     typer.Option(
         "--recovery-key-file",
         metavar="FILE",
+        readable=False,
         help="Open with the recovery key in a file: for when the passphrase is lost.",
     ),
 ]
 PathsArgument = Annotated[
     list[Path],
-    typer.Argument(metavar="PATH...", help="Recordings, or folders of them, searched in depth."),
+    typer.Argument(
+        metavar="PATH...",
+        readable=False,
+        help="Recordings, or folders of them, searched in depth.",
+    ),
 ]
 IdArgument = Annotated[
     str, typer.Argument(metavar="ID", help="The recording: the first digits of its id.")

@@ -28,6 +28,7 @@ def create(
         Path | None,
         typer.Argument(
             metavar="[PATH]",
+            readable=False,
             envvar=VAULT_VARIABLE,
             show_default="in the user's data folder",
             help="A folder that does not exist yet.",

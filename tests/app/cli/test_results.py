@@ -1,0 +1,109 @@
+"""``list``, ``show``, ``export``: looking at what is in the vault."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from app.report import NOTICE, Report
+from app.vault import StoredRecording
+from app.wording import describe
+from tests.app.cli.helpers import Place, Run
+
+
+@pytest.fixture
+def stored(tracekeep: Run, vault: Place, two_patients: Path) -> StoredRecording:
+    """A recording in the vault."""
+    assert tracekeep("analyze", two_patients / "a.edf", *vault.options).exit_code == 0
+    with vault.open() as opened:
+        return opened.recordings()[0]
+
+
+def test_an_empty_vault_is_said_to_be_empty(tracekeep: Run, vault: Place) -> None:
+    done = tracekeep("list", *vault.options)
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "empty" in done.stderr
+
+
+def test_list(tracekeep: Run, vault: Place, stored: StoredRecording) -> None:
+    titles, row = tracekeep("list", *vault.options).stdout.splitlines()
+    assert titles.split() == ["ID", "RECORDING", "PATIENT", "RECORDED", "LENGTH", "FOUND"]
+    assert row.startswith(f"{stored.id[:8]}  a ")
+    assert "ventricular ectopic" in row
+    (facts,) = json.loads(tracekeep("list", *vault.options, "--json").stdout)
+    assert facts["id"] == stored.id
+    assert facts["headline"] == stored.headline
+
+
+def test_show_is_in_plain_words(tracekeep: Run, vault: Place, stored: StoredRecording) -> None:
+    done = tracekeep("show", stored.id[:6], *vault.options)
+    assert done.exit_code == 0
+    for words in (
+        "Mean heart rate",
+        "Ventricular ectopic (V)",
+        stored.id,
+        stored.input_sha256,
+        "MLII (250 Hz)",
+        NOTICE,
+    ):
+        assert words in done.stdout
+    with vault.open() as opened:
+        findings = opened.report(stored.id).findings
+    assert findings
+    for finding in findings:
+        assert describe(finding) in done.stdout
+    values = json.loads(tracekeep("show", stored.id, *vault.options, "--json").stdout)
+    assert values["recording"]["id"] == stored.id
+    assert values["report"]["provenance"]["input_sha256"] == stored.input_sha256
+
+
+@pytest.mark.parametrize("command", ["show", "export"])
+def test_an_unknown_id_is_named(tracekeep: Run, vault: Place, command: str) -> None:
+    done = tracekeep(command, "abc", *vault.options)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "abc" in done.stderr
+
+
+@pytest.mark.parametrize("more", [[], ["--json"], ["--format", "json"]])
+def test_export_is_the_report(
+    tracekeep: Run, vault: Place, stored: StoredRecording, more: list[str]
+) -> None:
+    done = tracekeep("export", stored.id, *vault.options, *more)
+    assert (done.exit_code, done.stderr) == (0, "")
+    with vault.open() as opened:
+        assert Report.from_json(done.stdout) == opened.report(stored.id)
+
+
+def test_export_to_a_file_for_its_owner_alone(
+    tracekeep: Run, vault: Place, stored: StoredRecording, tmp_path: Path
+) -> None:
+    out = tmp_path / "beats.csv"
+    done = tracekeep("export", stored.id, *vault.options, "--format", "csv", "--out", out)
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    rows = list(csv.DictReader(io.StringIO(out.read_text())))
+    assert sum(row["row"] == "beat" for row in rows) == sum(stored.headline["beats"].values())
+    told = tracekeep("export", stored.id, *vault.options, "--out", tmp_path / "r.json", "--json")
+    assert json.loads(told.stdout)["out"] == str(tmp_path / "r.json")
+    assert sorted(path.name for path in tmp_path.glob("*.*")) == ["beats.csv", "r.json"]
+
+
+def test_export_that_cannot_be_written_leaves_what_was_there(
+    tracekeep: Run, vault: Place, stored: StoredRecording, tmp_path: Path
+) -> None:
+    done = tracekeep("export", stored.id, *vault.options, "--out", tmp_path / "no" / "r.json")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+
+
+def test_export_of_csv_to_stdout_is_no_json(
+    tracekeep: Run, vault: Place, stored: StoredRecording
+) -> None:
+    done = tracekeep("export", stored.id, *vault.options, "--format", "csv", "--json")
+    assert done.exit_code == 2
+    assert tracekeep("export", stored.id, *vault.options, "--format", "xml").exit_code == 2
