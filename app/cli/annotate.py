@@ -45,7 +45,10 @@ def annotate(
     paths: PathsArgument,
     *,
     out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Where the files go; made if need be.")
+        Path,
+        typer.Option(
+            "--out", metavar="DIR", readable=False, help="Where the files go; made if need be."
+        ),
     ],
     jobs: JobsOption = 1,
     leads: LeadsOption = None,

@@ -44,7 +44,10 @@ def export(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="FILE", help="Write there, whole or not at all (default: stdout)."
+            "--out",
+            metavar="FILE",
+            readable=False,
+            help="Write there, whole or not at all (default: stdout).",
         ),
     ] = None,
     vault: VaultOption = None,
