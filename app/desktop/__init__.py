@@ -1,1 +1,64 @@
 """The window for clinicians: views only, no signal processing."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from app.desktop.window import MainWindow
+
+__all__ = ["run"]
+
+
+def run(vault_path: Path | None, recordings: Sequence[Path]) -> int:
+    """Open the window, and return the exit code when it is closed.
+
+    Parameters
+    ----------
+    vault_path : pathlib.Path or None
+        Of the vault; None: the user's own.
+    recordings : sequence of pathlib.Path
+        Files and folders to analyse once the vault is open.
+    """
+    from app.offline import forbid_network
+
+    forbid_network()
+
+    from PySide6.QtCore import QSettings
+    from PySide6.QtWidgets import QApplication
+
+    from app.desktop.window import MainWindow
+    from app.settings import default_vault_path
+
+    application = QApplication(["tracekeep"])
+    application.setApplicationName("tracekeep")
+    application.setApplicationDisplayName("Tracekeep")
+    settings = QSettings(
+        QSettings.Format.IniFormat, QSettings.Scope.UserScope, "tracekeep", "desktop"
+    )
+    window = MainWindow(vault_path or default_vault_path(), recordings, settings)
+    _say_faults_in(window)
+    window.show()
+    return application.exec()
+
+
+def _say_faults_in(window: MainWindow) -> None:
+    """Have a fault of the program say so in the window, in words, and let the window live on."""
+    from app.faults import explain, show_trace
+
+    def say(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, trace)
+            return
+        show_trace(error)
+        window.message.say(
+            f"Something went wrong: {explain(error)}. What is in the vault is safe; "
+            "if it happens again, close the window and open it anew."
+        )
+
+    sys.excepthook = say

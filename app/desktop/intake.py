@@ -209,7 +209,8 @@ class IntakeQueue(QObject):
                     return
                 case Failed(problem=problem):
                     self._finish()
-                    self.failed.emit(problem)
+                    named = job.path.name in problem
+                    self.failed.emit(problem if named else f"{job.path.name}: {problem}")
                     return
                 case Stopped():
                     self._finish()

@@ -52,11 +52,11 @@ QPushButton[role="link"]:focus { text-decoration: underline; }
 QToolButton::menu-indicator { image: none; }
 QTableView, QListView { background: %(panel)s; color: %(ink)s; border: 0; outline: 0;
   selection-background-color: %(selection)s; selection-color: %(ink)s; }
-QTableView::item { padding: 0 8px; border-bottom: 1px solid %(hairline)s; }
+QTableView::item { padding: 0 9px; border-bottom: 1px solid %(hairline)s; }
 QTableView::item:selected { background: %(selection)s; color: %(ink)s; }
 QHeaderView { background: %(surface)s; }
 QHeaderView::section { background: %(surface)s; color: %(muted)s; border: 0;
-  border-bottom: 1px solid %(hairline)s; padding: 8px; font-size: 11px; text-align: left; }
+  border-bottom: 1px solid %(hairline)s; padding: 8px 12px; font-size: 11px; text-align: left; }
 QMenuBar { background: %(surface)s; color: %(ink)s; }
 QMenuBar::item { padding: 6px 10px; background: transparent; }
 QMenuBar::item:selected { background: %(selection)s; }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QProgressBar,
+    QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _WIDTH = 440
+_WIDE = QSizePolicy.Policy.Preferred
+_TALL = QSizePolicy.Policy.Preferred
 _HEADER = "vault.json"
 
 
@@ -78,7 +81,8 @@ class UnlockView(QWidget):
         self.recovery_page = _RecoveryPage(self)
         self.create_page = _CreatePage(self)
         self.key_page = _KeyPage(self)
-        for page in (self.passphrase_page, self.recovery_page, self.create_page, self.key_page):
+        self._all = (self.passphrase_page, self.recovery_page, self.create_page, self.key_page)
+        for page in self._all:
             self._pages.addWidget(page)
         self.passphrase_page.entered.connect(self._open)
         self.passphrase_page.other_way.connect(lambda: self._show(self.recovery_page))
@@ -98,6 +102,9 @@ class UnlockView(QWidget):
         self._show(self.passphrase_page if there else self.create_page)
 
     def _show(self, page: _Page) -> None:
+        for other in self._all:
+            # Only the page that is shown gives the card its height.
+            other.setSizePolicy(_WIDE, _TALL if other is page else QSizePolicy.Policy.Ignored)
         self._pages.setCurrentWidget(page)
         page.take_focus()
 
@@ -114,7 +121,7 @@ class UnlockView(QWidget):
         self.key_page.show_key(*made)
         self._show(self.key_page)
 
-    def _work(self, work: Callable[[], object], done: Callable[[object], object]) -> None:
+    def _work(self, work: Callable[[], object], done: Callable[[Any], object]) -> None:
         """Derive keys beside the window: that is slow on purpose."""
         self._pages.setEnabled(False)
         self._busy.show()
@@ -142,9 +149,7 @@ class UnlockView(QWidget):
 def _path_label(path: Path, parent: QWidget) -> QLabel:
     made = label("", "muted", parent)
     room = _WIDTH - 64
-    made.setText(
-        made.fontMetrics().elidedText(str(path), Qt.TextElideMode.ElideMiddle, room)
-    )
+    made.setText(made.fontMetrics().elidedText(str(path), Qt.TextElideMode.ElideMiddle, room))
     made.setToolTip(str(path))
     return made
 

@@ -71,7 +71,7 @@ class WorklistView(QWidget):
         self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
 
         head = QHBoxLayout()
-        head.setContentsMargins(16, 12, 16, 12)
+        head.setContentsMargins(12, 12, 12, 12)
         head.setSpacing(12)
         head.addWidget(label("Recordings", "heading", self))
         head.addWidget(self._count)
@@ -155,7 +155,8 @@ class WorklistView(QWidget):
         self._count.setText(str(shown) if shown == all_of_them else f"{shown} of {all_of_them}")
         if not all_of_them:
             self._nothing.setText(
-                "No recordings yet.\n\nDrop a file here, or press Ctrl+O. WFDB, EDF and BDF are read."
+                "No recordings yet.\n\n"
+                "Drop a file here, or press Ctrl+O. WFDB, EDF and BDF are read."
             )
         else:
             self._nothing.setText("Nothing matches.\n\nClear the filter to see all recordings.")
@@ -187,7 +188,7 @@ class _StateDelegate(QStyledItemDelegate):
     ) -> None:
         """Paint the cell with its mark."""
         self.initStyleOption(option, index)
-        option.text = f"     {index.data()}"  # type: ignore[attr-defined]
+        option.text = f"     {index.data()}"
         view = self.parent()
         assert isinstance(view, WorklistView)
         style = view.style()
@@ -195,6 +196,6 @@ class _StateDelegate(QStyledItemDelegate):
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(QPen(QColor(self.theme.ink), 1.5))
-        box = option.rect  # type: ignore[attr-defined]
+        box = option.rect
         painter.drawEllipse(QRectF(box.left() + 14, box.center().y() - 4, 9, 9))
         painter.restore()

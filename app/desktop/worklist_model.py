@@ -49,11 +49,11 @@ def weightiest(headline: dict[str, Any]) -> str:
     for kind in BY_WEIGHT:
         if count := found.get(kind.value):
             doubt = "suspected " if kind is RhythmKind.ATRIAL_FIBRILLATION else ""
-            words = doubt + kind.value
             times = f" ×{_THIN}{count}" if count > 1 else ""
-            parts.append(words[0].upper() + words[1:] + times)
+            parts.append(doubt + kind.value + times)
     if parts:
-        return ", ".join(parts[:_SHOWN])
+        shown = ", ".join(parts[:_SHOWN])
+        return shown[0].upper() + shown[1:]
     ectopic = sum(count for name, count in headline["beats"].items() if name != "N")
     return f"{ectopic} ectopic beats" if ectopic else "None"
 

@@ -15,6 +15,7 @@ from signals.scale import PAPER_SPEEDS
 
 if TYPE_CHECKING:
     from app.drawing.layout import TracingLayout
+    from app.drawing.scene import Floats
     from app.drawing.theme import Theme
 
 _BOX_MM = 5
@@ -30,7 +31,6 @@ def paint_grid(painter: QPainter, layout: TracingLayout, theme: Theme) -> None:
     painter.fillRect(layout.rect, QColor(theme.paper))
     painter.save()
     painter.setClipRect(plot)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing, on=False)
     mm = scale.dots_per_mm
     rows = np.arange(0, plot.height() / mm + 1)
     if scale.speed in PAPER_SPEEDS:
@@ -73,7 +73,8 @@ def _times(layout: TracingLayout, least_px: float) -> NDArray[np.float64]:
     least = layout.px(least_px) / layout.scale.dots_per_second
     step = next((step for step in _TIME_STEPS if step >= least), _TIME_STEPS[-1])
     first = np.floor(layout.start / step)
-    return (first + np.arange(0, layout.seconds / step + 2)) * step
+    times: NDArray[np.float64] = (first + np.arange(0, layout.seconds / step + 2)) * step
+    return times
 
 
 def _lines(
@@ -81,11 +82,12 @@ def _lines(
     plot: QRectF,
     colour: str,
     width: float,
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
+    x: Floats,
+    y: Floats,
 ) -> None:
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)  # noqa: FBT003 (Qt's form)
     painter.setPen(QPen(QColor(colour), max(1.0, round(width))))
     left, right, top, bottom = plot.left(), plot.right(), plot.top(), plot.bottom()
-    lines = [QLineF(at, top, at, bottom) for at in x.tolist()]
-    lines += [QLineF(left, at, right, at) for at in y.tolist()]
+    lines = [QLineF(at, top, at, bottom) for at in np.rint(x).tolist()]
+    lines += [QLineF(left, at, right, at) for at in np.rint(y).tolist()]
     painter.drawLines(lines)

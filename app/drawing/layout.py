@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QRectF
 
+from app.drawing.scene import Floats
 from signals.scale import Scale
 
 _GUTTER = 76
 _RULER = 22
 _BEATS = 32
-_BARS = 26
+_BARS = 38
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ class TracingLayout:
         top, row = self.plot.top(), self.row(index)
         return top + round((row.top() + 0.55 * row.height() - top) / box) * box
 
-    def x(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+    def x(self, times: Floats) -> Floats:
         """Return where moments lie, in pixels."""
         return self.plot.left() + (times - self.start) * self.scale.dots_per_second
 

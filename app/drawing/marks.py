@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _LETTER_PX = 14.0  # a beat narrower than this has no room for its letter
 _SHAPE_PX = 6.0
 _LEAST_BAR = 3.0
+_LEAST_WORDS = 60.0
 _LANES = 2
 
 
@@ -155,9 +157,11 @@ def paint_findings(painter: QPainter, layout: TracingLayout, scene: Scene, theme
     set_font(painter, layout.px(11))
     lanes = [-np.inf] * _LANES
     seen = sorted(scene.findings.between(layout.start, layout.end), key=lambda f: f.onset)
-    lines = sum(1 for a, b in zip(seen, seen[1:], strict=False) if b.onset < a.end)
+    lines = sum(1 for a, b in pairwise(seen) if b.onset < a.end)
     in_lanes = _LANES if lines else 1
     height = (area.height() - layout.px(6)) / in_lanes
+    room_to = [area.right()] * _LANES
+    placed = []
     for finding in seen:
         left = max(area.left(), layout.x_of(finding.onset))
         right = min(area.right(), layout.x_of(finding.end))
@@ -165,7 +169,15 @@ def paint_findings(painter: QPainter, layout: TracingLayout, scene: Scene, theme
         lane = min(range(in_lanes), key=lambda index: (lanes[index] > left, lanes[index]))
         lanes[lane] = right
         box = QRectF(left, area.top() + layout.px(3) + lane * height, right - left, height - 1)
+        placed.append((finding, box, lane))
+    # Short ones in front of long ones, and the chosen one in front of all.
+    for finding, box, _ in sorted(
+        placed, key=lambda bar: (bar[0] is scene.chosen, -bar[1].width())
+    ):
         _bar(painter, layout, finding, box, theme, chosen=finding is scene.chosen)
+    for finding, box, lane in reversed(placed):
+        _words(painter, layout, finding, box, room_to[lane], theme)
+        room_to[lane] = box.left()
     painter.restore()
 
 
@@ -190,10 +202,29 @@ def _bar(
     if chosen:
         painter.setPen(QPen(QColor(theme.accent), layout.px(1.5)))
         painter.drawRect(box.adjusted(0.5, 0.5, -0.5, -0.5))
-    text = describe(finding)
-    inside = box.adjusted(layout.px(7), 0, -layout.px(4), 0)
+
+
+def _words(
+    painter: QPainter,
+    layout: TracingLayout,
+    finding: Finding,
+    box: QRectF,
+    room_to: float,
+    theme: Theme,
+) -> None:
+    """Write what a bar stands for: on it, or beyond it as far as the next bar leaves room."""
     metrics = painter.fontMetrics()
-    if metrics.height() <= box.height() + 2 and inside.width() > layout.px(40):
+    if metrics.height() > box.height() + 2:
+        return
+    text = describe(finding)
+    start = box.left() + layout.px(7)
+    if start + metrics.horizontalAdvance(text) > box.right():
+        start = max(start, box.right() + layout.px(4))
+        if start + metrics.horizontalAdvance(text) > room_to:
+            start = box.left() + layout.px(7)
+            room_to = box.right()
+    room = QRectF(start, box.top(), room_to - start - layout.px(4), box.height())
+    if room.width() > layout.px(_LEAST_WORDS):
         painter.setPen(QColor(theme.ink))
-        shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, int(inside.width()))
-        painter.drawText(inside, Qt.AlignmentFlag.AlignVCenter, shown)
+        shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, int(room.width()) + 1)
+        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextDontClip, shown)

@@ -18,7 +18,7 @@ from app.wording import clock
 from signals.ecg.beat import BeatClass
 
 if TYPE_CHECKING:
-    from app.drawing.scene import BeatMarks
+    from app.drawing.scene import BeatMarks, Floats
     from app.drawing.theme import Theme
     from app.report import Finding, Report
 
@@ -160,9 +160,8 @@ def _paint_trend(
     y = area.bottom() - (rates - low) / (high - low) * area.height()
     x = layout.plot.left() + times / overview.duration * layout.plot.width()
     columns = max(1, int(layout.plot.width()))
-    if len(x) > 2 * columns:
-        x, y = _thinned(x, y, columns)
-    draw_curve(painter, x, y, theme.trace, 1.2)
+    curve = _thinned(x, y, columns) if len(x) > 2 * columns else (x, y)
+    draw_curve(painter, curve[0], curve[1], theme.trace, 1.2)
 
 
 def _limits(rates: NDArray[np.float64]) -> tuple[float, float]:
@@ -174,9 +173,7 @@ def _limits(rates: NDArray[np.float64]) -> tuple[float, float]:
     return low, max(high, low + 60.0)
 
 
-def _thinned(
-    x: NDArray[np.float64], y: NDArray[np.float64], columns: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _thinned(x: Floats, y: Floats, columns: int) -> tuple[Floats, Floats]:
     step = -(-len(x) // columns)
     edges = np.arange(0, len(x), step)
     low, high = np.fmin.reduceat(y, edges), np.fmax.reduceat(y, edges)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+Floats = NDArray[np.floating[Any]]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,10 +26,13 @@ class Curve:
         Seconds from the start of the recording.
     values : numpy.ndarray, shape (points,)
         In the lead's unit; NaN where the line is broken.
+    extremes : bool, default False
+        Whether the line goes down and up through the extremes of many samples.
     """
 
-    times: NDArray[np.float64]
-    values: NDArray[np.float64]
+    times: Floats
+    values: Floats
+    extremes: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QColor, QGuiApplication, QImage, QPainter
+from PySide6.QtGui import QColor, QGuiApplication, QImage, QImageWriter, QPainter
 
 from app.drawing.layout import TracingLayout
 from app.drawing.scene import BeatMarks, FindingMarks, Scene
@@ -112,5 +112,6 @@ def save_strip(
     finally:
         painter.end()
         del application
-    if not image.save(str(path), "PNG"):
-        raise StripError(f"{path}: the picture cannot be written there")
+    writer = QImageWriter(str(path), b"png")
+    if not writer.write(image):
+        raise StripError(f"{path}: the picture cannot be written: {writer.errorString()}")

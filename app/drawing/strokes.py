@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPaintEngine, QPainter, QPen, QPolygonF
 from shiboken6 import Shiboken
@@ -13,15 +12,18 @@ from shiboken6 import Shiboken
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from app.drawing.scene import Floats
+
 _POINT_BYTES = 16  # a QPointF is two doubles
 
 
-def polygon(x: NDArray[np.float64], y: NDArray[np.float64]) -> QPolygonF:
+def polygon(x: Floats, y: Floats) -> QPolygonF:
     """Return the points (x[i], y[i]); both arrays have shape (points,)."""
     points = QPolygonF()
     points.resize(len(x))
     if len(x):
-        memory = Shiboken.VoidPtr(points.data(), len(x) * _POINT_BYTES, True)  # noqa: FBT003
+        # The stub knows neither the length nor that the result is a buffer.
+        memory: Any = Shiboken.VoidPtr(points.data(), len(x) * _POINT_BYTES, True)  # type: ignore[call-arg, arg-type]  # noqa: FBT003
         view = np.frombuffer(memory, np.float64).reshape(-1, 2)
         view[:, 0] = x
         view[:, 1] = y
@@ -30,8 +32,8 @@ def polygon(x: NDArray[np.float64], y: NDArray[np.float64]) -> QPolygonF:
 
 def draw_curve(
     painter: QPainter,
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
+    x: Floats,
+    y: Floats,
     colour: str,
     width: float,
 ) -> None:
@@ -55,7 +57,8 @@ def draw_curve(
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     if _is_vector(painter):
-        pen = QPen(QColor(colour), width, join=Qt.PenJoinStyle.RoundJoin)
+        pen = QPen(QColor(colour), width)
+        pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
         offsets = [(0.0, 0.0)]
     else:
         pen = QPen(QColor(colour), 1.0)
@@ -85,7 +88,7 @@ def _is_vector(painter: QPainter) -> bool:
     return painter.paintEngine().type() in {QPaintEngine.Type.Pdf, QPaintEngine.Type.SVG}
 
 
-def _whole_parts(y: NDArray[np.float64]) -> Iterator[slice]:
+def _whole_parts(y: Floats) -> Iterator[slice]:
     there = np.concatenate([[False], np.isfinite(y), [False]])
     edges = np.flatnonzero(np.diff(there))
     for start, stop in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):

@@ -21,8 +21,8 @@ class Theme:
         Focus and selection, and text on them; used for nothing else.
     selection : str
         Behind a selected row.
-    paper, grid_minor, grid_major, trace : str
-        Of the tracing.
+    paper, grid_minor, grid_major, trace, trace_far : str
+        Of the tracing; the last where it is seen from so far that it is a surface, not a line.
     hatch : str
         Of stretches that cannot be read.
     normal_beat : str
@@ -44,6 +44,7 @@ class Theme:
     grid_minor: str
     grid_major: str
     trace: str
+    trace_far: str
     hatch: str
     normal_beat: str
     error: str
@@ -86,6 +87,7 @@ LIGHT = Theme(
     grid_minor="#F6D9D6",
     grid_major="#EDB4AE",
     trace="#15181B",
+    trace_far="#4E5A63",
     hatch="#9AA3AB",
     normal_beat="#5C6670",
     error="#8A1C12",
@@ -105,6 +107,7 @@ DARK = Theme(
     grid_minor="#1E2A2A",
     grid_major="#2B3C3B",
     trace="#D7F5E3",
+    trace_far="#8DB3A1",
     hatch="#66707A",
     normal_beat="#98A2AC",
     error="#F0A79E",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QLineF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QColor, QPainter
 
 from app.drawing.grid import paint_grid, paint_ruler
 from app.drawing.marks import paint_beats, paint_findings, paint_unreadable
@@ -60,7 +60,8 @@ def _paint_curve(
     y = layout.baseline(index) - (lead.curve.values - lead.zero) * dots
     x = layout.x(lead.curve.times)
     width = layout.px(_TRACE_WIDTH)
-    draw_curve(painter, x, np.clip(y, -_HIGHEST, _HIGHEST), theme.trace, width)
+    colour = theme.trace_far if lead.curve.extremes else theme.trace
+    draw_curve(painter, x, np.clip(y, -_HIGHEST, _HIGHEST), colour, width)
 
 
 def _paint_ends(painter: QPainter, layout: TracingLayout, scene: Scene, theme: Theme) -> None:
@@ -69,7 +70,9 @@ def _paint_ends(painter: QPainter, layout: TracingLayout, scene: Scene, theme: T
     outside = QColor(theme.surface)
     first, last = layout.x_of(0.0), layout.x_of(scene.duration)
     if first > plot.left():
-        painter.fillRect(QRectF(plot.left(), plot.top(), first - plot.left(), plot.height()), outside)
+        painter.fillRect(
+            QRectF(plot.left(), plot.top(), first - plot.left(), plot.height()), outside
+        )
     if last < plot.right():
         painter.fillRect(QRectF(last, plot.top(), plot.right() - last, plot.height()), outside)
 
@@ -97,17 +100,10 @@ def _paint_name(
         if layout.scale.speed in PAPER_SPEEDS:
             width = min(0.2 * layout.scale.dots_per_second, layout.px(40))
         foot = layout.px(4)
-        x = [right - width - 2 * foot, right - width - foot, right - foot, right]
-        painter.setPen(QPen(QColor(theme.trace), layout.px(_TRACE_WIDTH)))
-        painter.drawLines(
-            [
-                QLineF(x[0], baseline, x[1], baseline),
-                QLineF(x[1], baseline, x[1], baseline - pulse),
-                QLineF(x[1], baseline - pulse, x[2], baseline - pulse),
-                QLineF(x[2], baseline - pulse, x[2], baseline),
-                QLineF(x[2], baseline, x[3], baseline),
-            ]
-        )
+        rise, fall = right - width - foot, right - foot
+        x = np.array([rise - foot, rise, rise, fall, fall, right])
+        y = baseline - pulse * np.array([0.0, 0.0, 1.0, 1.0, 0.0, 0.0])
+        draw_curve(painter, x, y, theme.trace, layout.px(_TRACE_WIDTH))
     else:
         set_font(painter, layout.px(11))
         painter.setPen(QColor(theme.muted))

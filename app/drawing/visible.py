@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from app.drawing.scene import Curve, LeadView
+from app.drawing.scene import Curve, Floats, LeadView
 from signals.recording import MILLIVOLT
 
 if TYPE_CHECKING:
@@ -66,11 +66,10 @@ class LeadSource:
             curves.update(zip(alike, self._near(alike, start, end, columns), strict=True))
         return tuple(self._view(index, curves[index]) for index in self.leads)
 
-    def _near(
-        self, alike: Sequence[int], start: float, end: float, columns: int
-    ) -> list[Curve]:
+    def _near(self, alike: Sequence[int], start: float, end: float, columns: int) -> list[Curve]:
         channel = self._recording.channels[alike[0]]
-        per_column = math.floor((end - start) * channel.rate / columns)
+        # A length that wavers in its last digits as the view moves gives the same buckets.
+        per_column = math.floor((end - start) * channel.rate / columns + 1e-6)
         step = per_column if per_column > _SAMPLES_A_COLUMN else 1
         # Whole buckets from the start of the recording, so that scrolling does not change them.
         first = max(0, math.floor(start * channel.rate / step) * step - step)
@@ -82,10 +81,10 @@ class LeadSource:
             times = np.arange(first, last) / channel.rate
             return [Curve(times, row) for row in samples]
         edges = np.arange(0, samples.shape[1], step)
-        low = np.minimum.reduceat(samples, edges, axis=1)
-        high = np.maximum.reduceat(samples, edges, axis=1)
-        times = (first + edges + step / 2) / channel.rate
-        return [_zigzag(times, *pair) for pair in zip(low, high, strict=True)]
+        low = np.fmin.reduceat(samples, edges, axis=1)
+        high = np.fmax.reduceat(samples, edges, axis=1)
+        middles = (first + edges + step / 2) / channel.rate
+        return [_zigzag(middles, *pair) for pair in zip(low, high, strict=True)]
 
     def _zero(self, index: int) -> float:
         """Return the level that a lead keeps to, so that an offset does not push it off its row."""
@@ -110,7 +109,7 @@ class LeadSource:
             full_scale = max(abs(low - zero), abs(high - zero)) or 1.0
             return LeadView(channel.label, channel.unit.symbol, zero, full_scale, curve)
         factor = channel.unit.factor_to(MILLIVOLT)
-        in_mv = Curve(curve.times, curve.values * factor)
+        in_mv = replace(curve, values=curve.values * factor)
         return LeadView(channel.label, "", zero * factor, None, in_mv)
 
 
@@ -126,8 +125,6 @@ def _far(channel: Channel, envelope: Envelope, start: float, end: float, columns
     return _zigzag(times, low, high)
 
 
-def _zigzag(
-    times: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]
-) -> Curve:
+def _zigzag(times: Floats, low: Floats, high: Floats) -> Curve:
     """Return a line that goes down and up in each column, and on to the next."""
-    return Curve(np.repeat(times, 2), np.column_stack([low, high]).ravel())
+    return Curve(np.repeat(times, 2), np.column_stack([low, high]).ravel(), extremes=True)
