@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from math import ceil
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,7 @@ QUALITY_LETTERS = {
     Quality.MISSING: "x",
 }
 UNREADABLE = "unreadable"
+UNCLEAR = "activity without clear beats"
 _BLOCK_S = 60.0
 
 
@@ -58,12 +60,15 @@ class Events:
         In order of time; each beat is given out once.
     episodes : tuple of Episode
         That ended.
+    unclear : tuple of (int, int)
+        See :class:`signals.ecg.qrs.QrsBatch`.
     quality : numpy.ndarray, uint8, shape (leads, seconds)
         :class:`signals.quality.Quality` of the next whole seconds.
     """
 
     beats: ClassifiedBeats
     episodes: tuple[Episode, ...]
+    unclear: tuple[tuple[int, int], ...]
     quality: NDArray[np.uint8]
 
 
@@ -113,12 +118,12 @@ class EcgAnalyzer:
 
     def _events(self, found: QrsBatch, beats: ClassifiedBeats, *, last: bool) -> Events:
         lost = np.flatnonzero(_unreadable(found.quality)) + self._n_seconds
-        breaks = [(round(s * self._rate), round((s + 1) * self._rate)) for s in lost.tolist()]
+        breaks = [(ceil(s * self._rate), ceil((s + 1) * self._rate)) for s in lost.tolist()]
         self._n_seconds += found.quality.shape[1]
-        episodes = self._rhythm.push(beats.samples, beats.classes, breaks)
+        episodes = self._rhythm.push(beats.samples, beats.classes, [*breaks, *found.unclear])
         if last:
             episodes += self._rhythm.finish(self._n_samples)
-        return Events(beats, tuple(episodes), found.quality)
+        return Events(beats, tuple(episodes), found.unclear, found.quality)
 
 
 def analyze_recording(
@@ -170,7 +175,11 @@ def analyze_recording(
     quality = np.concatenate([e.quality for e in events], axis=1)
     beats = _report_beats(rate, _joined([e.beats for e in events]))
     episodes = [episode for e in events for episode in e.episodes]
-    windows = _windows(beats, quality)
+    unreadable = _unreadable(quality)
+    unclear = [gap for e in events for gap in e.unclear]
+    intervals = _Intervals.of(beats, unreadable, unclear)
+    windows = _windows(intervals, quality)
+    findings = _findings(rate, episodes, unclear, unreadable)
     return Report(
         subject=Subject(
             name=recording.name,
@@ -190,8 +199,8 @@ def analyze_recording(
         ),
         beats=beats,
         windows=windows,
-        findings=_findings(episodes, quality),
-        measurements=_measurements(beats, windows, quality, episodes),
+        findings=findings,
+        measurements=_measurements(beats, intervals, windows, unreadable, findings),
     )
 
 
@@ -265,25 +274,31 @@ def _report_beats(rate: float, beats: ClassifiedBeats) -> Beats:
     return Beats(rate, beats.samples, beats.classes, percent)
 
 
-def _intervals(
-    beats: Beats, unreadable: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the RR intervals in seconds and when each ends, without those across a gap."""
-    times = beats.times
-    gaps_before = np.concatenate([[0], np.cumsum(unreadable)])
-    passed = gaps_before[np.minimum(times.astype(np.int64), len(unreadable))]
-    whole = np.diff(passed) == 0
-    return np.diff(times)[whole], times[1:][whole]
+@dataclass(frozen=True, slots=True)
+class _Intervals:
+    """RR intervals between beats with no gap between them, and when each ends, in seconds."""
+
+    rr: NDArray[np.float64]
+    ends: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls, beats: Beats, unreadable: NDArray[np.bool_], unclear: Sequence[tuple[int, int]]
+    ) -> Self:
+        times = beats.times
+        lost_before = np.concatenate([[0], np.cumsum(unreadable)])
+        passed = lost_before[np.minimum(times.astype(np.int64), len(unreadable))]
+        whole = np.diff(passed) == 0
+        whole &= ~np.isin(beats.samples[:-1], [start for start, _ in unclear])
+        return cls(np.diff(times)[whole], times[1:][whole])
 
 
-def _windows(beats: Beats, quality: NDArray[np.uint8]) -> Windows:
+def _windows(intervals: _Intervals, quality: NDArray[np.uint8]) -> Windows:
     n_seconds = quality.shape[1]
     n_windows = -(-n_seconds // WINDOW_S)
-    unreadable = _unreadable(quality)
-    rr, ends = _intervals(beats, unreadable)
-    window = np.minimum((ends / WINDOW_S).astype(np.int64), n_windows - 1)
+    window = np.minimum((intervals.ends / WINDOW_S).astype(np.int64), n_windows - 1)
     count = np.bincount(window, minlength=n_windows)
-    total = np.bincount(window, weights=rr, minlength=n_windows)
+    total = np.bincount(window, weights=intervals.rr, minlength=n_windows)
     starts = np.arange(0, n_seconds, WINDOW_S)
     return Windows(
         seconds=WINDOW_S,
@@ -291,7 +306,7 @@ def _windows(beats: Beats, quality: NDArray[np.uint8]) -> Windows:
             round(60.0 * n / s, 1) if n >= 2 else None
             for n, s in zip(count.tolist(), total.tolist(), strict=True)
         ),
-        unreadable_s=tuple(np.add.reduceat(unreadable.astype(int), starts).tolist()),
+        unreadable_s=tuple(np.add.reduceat(_unreadable(quality).astype(int), starts).tolist()),
         quality=tuple(_letters(lead, starts) for lead in quality),
     )
 
@@ -306,53 +321,58 @@ def _letters(lead: NDArray[np.uint8], starts: NDArray[np.int64]) -> str:
     return "".join(letters)
 
 
-def _findings(episodes: Sequence[Episode], quality: NDArray[np.uint8]) -> tuple[Finding, ...]:
+def _findings(
+    rate: float,
+    episodes: Sequence[Episode],
+    unclear: Sequence[tuple[int, int]],
+    unreadable: NDArray[np.bool_],
+) -> tuple[Finding, ...]:
     found = [
         Finding(e.kind.value, e.onset, e.end, e.n_beats, round(e.rate_bpm, 1)) for e in episodes
     ]
-    edges = np.diff(np.concatenate([[0], _unreadable(quality).astype(np.int8), [0]]))
+    found += [Finding(UNCLEAR, start / rate, stop / rate, 0, None) for start, stop in unclear]
+    edges = np.diff(np.concatenate([[0], unreadable.astype(np.int8), [0]]))
     for start, stop in zip(np.flatnonzero(edges > 0), np.flatnonzero(edges < 0), strict=True):
         found.append(Finding(UNREADABLE, float(start), float(stop), 0, None))
     return tuple(sorted(found, key=lambda finding: (finding.onset, finding.end, finding.kind)))
 
 
 def _measurements(
-    beats: Beats, windows: Windows, quality: NDArray[np.uint8], episodes: Sequence[Episode]
+    beats: Beats,
+    intervals: _Intervals,
+    windows: Windows,
+    unreadable: NDArray[np.bool_],
+    findings: Sequence[Finding],
 ) -> tuple[Measurement, ...]:
-    unreadable = _unreadable(quality)
     readable_s = int(np.count_nonzero(~unreadable))
-    rr, ends = _intervals(beats, unreadable)
+    rr, ends = intervals.rr, intervals.ends
     counts = beats.counts()
-    af_s = sum(e.duration for e in episodes if e.kind is RhythmKind.ATRIAL_FIBRILLATION)
+    af_s = sum(f.end - f.onset for f in findings if f.kind == RhythmKind.ATRIAL_FIBRILLATION)
+    unclear_s = sum(f.end - f.onset for f in findings if f.kind == UNCLEAR)
     measured = [(rate, index) for index, rate in enumerate(windows.heart_rate) if rate is not None]
-    slowest = min(measured, default=None)
-    fastest = max(measured, default=None)
     longest = int(np.argmax(rr)) if len(rr) else None
 
-    def share(part: float, whole: float) -> float | None:
-        return round(100.0 * part / whole, 2) if whole else None
+    def share(name: str, part: float, whole: float) -> Measurement:
+        return Measurement(name, round(100.0 * part / whole, 2) if whole else None, "%")
 
     def window_rate(name: str, extreme: tuple[float, int] | None) -> Measurement:
         if extreme is None:
             return Measurement(name, None, "bpm")
         return Measurement(name, extreme[0], "bpm", extreme[1] * windows.seconds)
 
+    mean = round(60.0 * len(rr) / float(rr.sum()), 1) if len(rr) else None
     return (
-        Measurement(
-            "heart_rate_mean",
-            round(60.0 * len(rr) / float(rr.sum()), 1) if len(rr) else None,
-            "bpm",
+        Measurement("heart_rate_mean", mean, "bpm"),
+        window_rate("heart_rate_min", min(measured, default=None)),
+        window_rate("heart_rate_max", max(measured, default=None)),
+        Measurement("longest_rr", None, "s")
+        if longest is None
+        else Measurement(
+            "longest_rr", round(float(rr[longest]), 3), "s", float(ends[longest] - rr[longest])
         ),
-        window_rate("heart_rate_min", slowest),
-        window_rate("heart_rate_max", fastest),
-        Measurement(
-            "longest_rr",
-            None if longest is None else round(float(rr[longest]), 3),
-            "s",
-            None if longest is None else float(ends[longest] - rr[longest]),
-        ),
-        Measurement("ventricular_burden", share(counts[BeatClass.V], len(beats)), "%"),
-        Measurement("supraventricular_burden", share(counts[BeatClass.S], len(beats)), "%"),
-        Measurement("af_burden", share(af_s, readable_s), "%"),
-        Measurement("unreadable", share(len(unreadable) - readable_s, len(unreadable)), "%"),
+        share("ventricular_burden", counts[BeatClass.V], len(beats)),
+        share("supraventricular_burden", counts[BeatClass.S], len(beats)),
+        share("af_burden", af_s, readable_s),
+        share("unclear", unclear_s, readable_s),
+        share("unreadable", len(unreadable) - readable_s, len(unreadable)),
     )

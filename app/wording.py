@@ -25,11 +25,16 @@ _MEASUREMENT = {
     "ventricular_burden": "Ventricular ectopic beats",
     "supraventricular_burden": "Supraventricular ectopic beats",
     "af_burden": "Suspected atrial fibrillation",
+    "unclear": "Activity without clear beats",
     "unreadable": "Unreadable signal",
 }
 
 # The machine sees irregular RR intervals; that they are fibrillation is for a reader to say.
-_KIND = {"atrial fibrillation": "Suspected atrial fibrillation"}
+_KIND = {
+    "atrial fibrillation": "Suspected atrial fibrillation",
+    # It may be ventricular fibrillation or only motion: a reader has to look.
+    "activity without clear beats": "Activity without clear beats (look: arrhythmia or noise)",
+}
 
 
 def class_name(beat_class: BeatClass) -> str:

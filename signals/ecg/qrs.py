@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from signals.ecg._qrs_decide import LOOK_AHEAD, BeatDecider, Candidates
 from signals.ecg._qrs_front import QrsFront
+from signals.ecg._qrs_gaps import BeatlessActivity
 from signals.filters import Decimator, GapFiller
 from signals.quality import QualityMeter, is_readable
 
@@ -50,10 +51,15 @@ class QrsBatch:
         R peaks as samples of the recording, ascending over all batches.
     quality : numpy.ndarray, shape (leads, k), uint8
         :class:`~signals.quality.Quality` of the next k seconds.
+    unclear : tuple of (int, int)
+        Stretches of two seconds and more in which there is activity but no beat stands out, from
+        the last beat before to the first one after, in samples: fibrillation, a tachycardia of
+        broad waves, motion. Each comes at once with the beat that ends it.
     """
 
     peaks: NDArray[np.int64]
     quality: NDArray[np.uint8]
+    unclear: tuple[tuple[int, int], ...]
 
 
 class QrsDetector:
@@ -92,6 +98,7 @@ class QrsDetector:
         self._lag = max(1, round(_SLOPE_LAG * self._inner_rate))
         self._front = QrsFront(self._inner_rate, self._n_leads)
         self._decider = BeatDecider(self._inner_rate)
+        self._gaps = BeatlessActivity(rate)
         # from the second to search next on
         self._second = 0
         self._codes = np.zeros((self._n_leads, 0), np.uint8)
@@ -149,14 +156,16 @@ class QrsDetector:
             self._filter(np.full((self._n_leads, held), np.nan, np.float32))
             length = -(-self._seen // self._factor) - self._edge(self._second)
             self._energy = self._energy[:, :length]
-        return QrsBatch(self._search(at_end=True), quality)
+        peaks, unclear = self._search(at_end=True)
+        return QrsBatch(peaks, quality, (*unclear, *self._gaps.finish(self._seen)))
 
     def _push_block(self, samples: NDArray[np.float32]) -> QrsBatch:
         self._seen += samples.shape[1]
         quality = self._meter.push(samples)
         self._codes = np.concatenate((self._codes, quality), axis=1)
         self._filter(samples)
-        return QrsBatch(self._search(at_end=False), quality)
+        peaks, unclear = self._search(at_end=False)
+        return QrsBatch(peaks, quality, tuple(unclear))
 
     def _filter(self, samples: NDArray[np.float32]) -> None:
         samples = self._filler.push(samples)
@@ -166,8 +175,8 @@ class QrsDetector:
         self._energy = np.concatenate((self._energy, traces.energy), axis=1)
         self._deflection = np.concatenate((self._deflection, traces.deflection), axis=1)
 
-    def _search(self, *, at_end: bool) -> NDArray[np.int64]:
-        """Search the seconds whose energy and quality are both known."""
+    def _search(self, *, at_end: bool) -> tuple[NDArray[np.int64], list[tuple[int, int]]]:
+        """Search the seconds whose energy and quality are both known; return beats and gaps."""
         start = self._edge(self._second)
         last = self._second + self._codes.shape[1]
         known = start + self._energy.shape[1] - self._reach
@@ -177,23 +186,25 @@ class QrsDetector:
         edges = np.minimum(edges, self._energy.shape[1])  # the last second may be a part
         readable = is_readable(self._codes[:, : len(edges) - 1])
         searched = int(edges[-1])
+        noise = np.zeros(0)
         if searched:
-            self._decider.push(self._candidates(self._energy[:, :searched], edges, readable))
+            candidates, noise = self._candidates(self._energy[:, :searched], edges, readable)
+            self._decider.push(candidates)
         self._codes = self._codes[:, last - self._second :]
         self._energy = self._energy[:, searched:].copy()
         self._second = last
         beats = self._decider.decide(float("inf") if at_end else start + searched - 2.0)
         peaks = self._align(beats) if beats else np.zeros(0, np.int64)
         self._forget()
-        return peaks
+        return peaks, self._gaps.push(noise, peaks.tolist())
 
     def _edge(self, second: int) -> int:
         return int(np.ceil(second * self._inner_rate))
 
     def _candidates(
         self, energy: NDArray[np.float64], edges: NDArray[np.int64], readable: NDArray[np.bool_]
-    ) -> Candidates:
-        """Return the hills of the whole seconds between `edges`."""
+    ) -> tuple[Candidates, NDArray[np.float64]]:
+        """Return the hills of the whole seconds between `edges`, and the noise of each second."""
         lengths = np.diff(edges)
         weights = np.repeat(self._weights(energy, edges, readable), lengths, axis=1)
         before = np.column_stack((self._was_readable, readable[:, :-1]))
@@ -209,11 +220,12 @@ class QrsDetector:
         )
         start = self._edge(self._second) - self._border.shape[1]
         self._border = searched[:, -2:]
-        height, noise = searched
+        height, noise_there = searched
         hill = (height[1:-1] > height[:-2]) & (height[1:-1] >= height[2:])
-        hill &= height[1:-1] >= np.maximum(_LEAST_HEIGHT, _LEAST_OF_NOISE * noise[1:-1])
+        hill &= height[1:-1] >= np.maximum(_LEAST_HEIGHT, _LEAST_OF_NOISE * noise_there[1:-1])
         top = np.flatnonzero(hill) + 1
-        return Candidates(top + start, height[top], noise[top], self._steepness(top + start))
+        slopes = self._steepness(top + start)
+        return Candidates(top + start, height[top], noise_there[top], slopes), noise
 
     def _steepness(self, middle: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the steepest slope around each hill, in the lead that leads there."""
@@ -276,6 +288,7 @@ def _joined(batches: list[QrsBatch]) -> QrsBatch:
     return QrsBatch(
         np.concatenate([batch.peaks for batch in batches]),
         np.concatenate([batch.quality for batch in batches], axis=1),
+        tuple(gap for batch in batches for gap in batch.unclear),
     )
 
 

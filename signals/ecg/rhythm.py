@@ -141,16 +141,12 @@ class RhythmTracker:
         classes : numpy.ndarray, shape (beats,), int8
             Values of :class:`signals.ecg.beat.BeatClass`.
         breaks : sequence of (start, stop)
-            Unreadable stretches in samples, `stop` not included, ascending over all calls. Each
-            comes at the latest with the first beat after its start; coming earlier does no harm.
-            No rhythm is read across them.
+            Stretches in samples, `stop` not included, in which beats cannot be told, in any order.
+            Each comes at the latest with the first beat after its start; coming earlier does no
+            harm. No rhythm is read across them.
         """
-        for start, stop in breaks:
-            if self._breaks and start <= self._breaks[-1][1]:  # an hour of seconds is one break
-                first, before = self._breaks.pop()
-                self._breaks.append((first, max(before, stop)))
-            else:
-                self._breaks.append((start, stop))
+        if breaks:
+            self._breaks = _merged([*self._breaks, *breaks])
         episodes: list[Episode] = []
         for sample, kind in zip(samples.tolist(), classes.tolist(), strict=True):
             last = sample if self._last_sample is None else self._last_sample
@@ -181,6 +177,18 @@ class RhythmTracker:
         while self._breaks and self._breaks[0][1] <= (self._last_sample or 0):
             self._breaks.popleft()
         return not self._breaks or self._breaks[0][0] >= sample
+
+
+def _merged(breaks: list[tuple[int, int]]) -> deque[tuple[int, int]]:
+    """Return the breaks in order, those that touch as one: an hour of seconds is one break."""
+    merged: deque[tuple[int, int]] = deque()
+    for start, stop in sorted(breaks):
+        if merged and start <= merged[-1][1]:
+            first, before = merged.pop()
+            merged.append((first, max(before, stop)))
+        else:
+            merged.append((start, stop))
+    return merged
 
 
 class _Pauses:
