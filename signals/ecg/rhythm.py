@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -120,10 +120,13 @@ class RhythmTracker:
             _Pauses(limits.pause_s),
             _SustainedRate(RhythmKind.BRADYCARDIA, limits),
             _SustainedRate(RhythmKind.TACHYCARDIA, limits),
+            _AtrialRhythms(limits),
+        )
+        # Beats of one pattern follow each other: no pause parts a couplet or a bigeminy.
+        self._patterns: tuple[_Rule, ...] = (
             _VentricularRuns(limits),
             _Allorhythmia(RhythmKind.VENTRICULAR_BIGEMINY, 1, limits),
             _Allorhythmia(RhythmKind.VENTRICULAR_TRIGEMINY, 2, limits),
-            _AtrialRhythms(limits),
         )
 
     def push(
@@ -157,6 +160,10 @@ class RhythmTracker:
             self._last_sample = sample
             for rule in self._rules:
                 episodes += rule.push(beat)
+            if rr is not None and rr >= self._pause_s:
+                beat = replace(beat, rr=None)
+            for rule in self._patterns:
+                episodes += rule.push(beat)
         return episodes
 
     def finish(self, end_sample: int) -> list[Episode]:
@@ -164,7 +171,8 @@ class RhythmTracker:
 
         A recording that ends without beats for long enough ends with a pause of one beat.
         """
-        episodes = [episode for rule in self._rules for episode in rule.finish()]
+        rules = (*self._rules, *self._patterns)
+        episodes = [episode for rule in rules for episode in rule.finish()]
         if self._last_sample is not None and self._is_readable_until(end_sample):
             onset, end = self._last_sample / self._rate, end_sample / self._rate
             if end - onset >= self._pause_s:

@@ -56,6 +56,19 @@ def test_pause_from_two_seconds(rr: float, expected: int) -> None:
     assert _track(*_beats("NNNNN", [0.8, 0.8, 0.8, rr, 0.8])) == [pause] * expected
 
 
+def test_a_pause_parts_beats_of_one_pattern() -> None:
+    assert _kinds(_track(*_beats("NNVVNN", [0.8, 0.8, 0.8, 5.0, 0.8, 0.8]))) == [RhythmKind.PAUSE]
+
+
+def test_breaks_may_come_in_any_order() -> None:
+    samples, classes = _beats("N" * 20, [0.8] * 9 + [5.0] + [0.8] * 10)
+    tracker = RhythmTracker(RATE)
+    late = int(samples[-1])
+    episodes = tracker.push(samples[:5], classes[:5], [(late + 50, late + 300)])
+    episodes += tracker.push(samples[5:], classes[5:], [(int(samples[8]), int(samples[9]))])
+    assert episodes + tracker.finish(late + 2000) == []
+
+
 def test_recording_that_ends_without_beats_ends_with_a_pause() -> None:
     samples, classes = _beats("NNNN")
     [pause] = _track(samples, classes, end=int(samples[-1]) + 1250)
