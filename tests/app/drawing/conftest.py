@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import os
+
 import pytest
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 
 @pytest.fixture(autouse=True)
-def _offscreen(monkeypatch: pytest.MonkeyPatch, qapp: object) -> None:
+def _application(qapp: object) -> None:
     """Text and pictures need an application."""

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QSettings, Qt
+from PySide6.QtWidgets import QLineEdit, QPushButton, QWidget
+from pytestqt.qtbot import QtBot
+
+from app.actions import View
+from app.desktop.window import MainWindow
+from tests.app.desktop.conftest import PASSPHRASE, is_shown, unlock
+
+pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")
+
+
+def click(qtbot: QtBot, page: QWidget, text: str) -> None:
+    (button,) = [b for b in page.findChildren(QPushButton) if b.text() == text]
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def test_a_wrong_passphrase_is_refused_in_words_and_the_right_one_opens(
+    qtbot: QtBot, locked: MainWindow
+) -> None:
+    page = locked.unlock_view.passphrase_page
+    qtbot.keyClicks(page.passphrase, "wrong")
+    qtbot.keyClick(page.passphrase, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: "not the passphrase" in page.problem.text(), timeout=10_000)
+    assert is_shown(locked, View.UNLOCK)
+    assert page.passphrase.hasFocus()
+    unlock(qtbot, locked)
+
+
+def test_what_is_typed_is_hidden_and_forgotten_when_locked(
+    qtbot: QtBot, window: MainWindow
+) -> None:
+    page = window.unlock_view.passphrase_page
+    assert page.passphrase.echoMode() is QLineEdit.EchoMode.Password
+    window.actions_by_id["lock"].trigger()
+    assert is_shown(window, View.UNLOCK)
+    assert page.passphrase.text() == ""
+    assert window.worklist.model.rowCount() == 0
+    unlock(qtbot, window)
+    assert window.worklist.model.rowCount() == 1
+
+
+def test_first_run_makes_a_vault_and_shows_a_recovery_key_that_opens_it(
+    qtbot: QtBot, tmp_path: Path, settings: QSettings
+) -> None:
+    path = tmp_path / "new" / "vault"
+    window = MainWindow(path, [], settings)
+    qtbot.addWidget(window)
+    window.show()
+    view = window.unlock_view
+    qtbot.keyClicks(view.create_page.passphrase, PASSPHRASE)
+    qtbot.keyClicks(view.create_page.again, "another")
+    click(qtbot, view.create_page, "Make the vault")
+    assert "differ" in view.create_page.problem.text()
+    assert not path.exists()
+
+    view.create_page.again.clear()
+    qtbot.keyClicks(view.create_page.again, PASSPHRASE)
+    qtbot.keyClick(view.create_page.again, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: bool(view.key_page.key.text()), timeout=10_000)
+    key = view.key_page.key.text()
+    assert is_shown(window, View.UNLOCK), "the key is read before anything else"
+    click(qtbot, view.key_page, "I have written it down")
+    assert is_shown(window, View.WORKLIST)
+    assert view.key_page.key.text() == ""
+
+    window.lock()
+    click(qtbot, view.passphrase_page, "Use the recovery key")
+    qtbot.keyClicks(view.recovery_page.key, key.replace("\n", "-")[:-1] + "0000")
+    qtbot.keyClick(view.recovery_page.key, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: bool(view.recovery_page.problem.text()), timeout=10_000)
+    view.recovery_page.key.clear()
+    qtbot.keyClicks(view.recovery_page.key, key.replace("\n", "-"))
+    qtbot.keyClick(view.recovery_page.key, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: is_shown(window, View.WORKLIST), timeout=10_000)
+    window.close()
+
+
+def test_a_damaged_vault_says_what_is_damaged(
+    qtbot: QtBot, locked: MainWindow, vault_path: Path
+) -> None:
+    (vault_path / "vault.json").write_text("{", encoding="utf-8")
+    page = locked.unlock_view.passphrase_page
+    qtbot.keyClicks(page.passphrase, PASSPHRASE)
+    qtbot.keyClick(page.passphrase, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: "vault.json" in page.problem.text(), timeout=10_000)
