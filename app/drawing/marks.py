@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -155,30 +154,46 @@ def paint_findings(painter: QPainter, layout: TracingLayout, scene: Scene, theme
     painter.save()
     painter.setClipRect(area.adjusted(-layout.px(2), 0, 0, 0))
     set_font(painter, layout.px(11))
-    lanes = [-np.inf] * _LANES
-    seen = sorted(scene.findings.between(layout.start, layout.end), key=lambda f: f.onset)
-    lines = sum(1 for a, b in pairwise(seen) if b.onset < a.end)
-    in_lanes = _LANES if lines else 1
-    height = (area.height() - layout.px(6)) / in_lanes
-    room_to = [area.right()] * _LANES
-    placed = []
-    for finding in seen:
-        left = max(area.left(), layout.x_of(finding.onset))
-        right = min(area.right(), layout.x_of(finding.end))
-        right = max(right, left + layout.px(_LEAST_BAR))
-        lane = min(range(in_lanes), key=lambda index: (lanes[index] > left, lanes[index]))
-        lanes[lane] = right
-        box = QRectF(left, area.top() + layout.px(3) + lane * height, right - left, height - 1)
-        placed.append((finding, box, lane))
+    placed = _placed(layout, scene)
     # Short ones in front of long ones, and the chosen one in front of all.
     for finding, box, _ in sorted(
         placed, key=lambda bar: (bar[0] is scene.chosen, -bar[1].width())
     ):
         _bar(painter, layout, finding, box, theme, chosen=finding is scene.chosen)
+    room_to: dict[int, float] = {}
     for finding, box, lane in reversed(placed):
-        _words(painter, layout, finding, box, room_to[lane], theme)
+        _words(painter, layout, finding, box, room_to.get(lane, area.right()), theme)
         room_to[lane] = box.left()
     painter.restore()
+
+
+def _placed(layout: TracingLayout, scene: Scene) -> list[tuple[Finding, QRectF, int]]:
+    """Return where each finding's bar lies, and in which lane.
+
+    Of a day's thousands of short ones, those that would lie on another of their kind are left out.
+    """
+    area = layout.bars
+    height = (area.height() - layout.px(6)) / _LANES
+    ends = [-np.inf] * _LANES
+    taken: set[tuple[str, int]] = set()
+    placed = []
+    for finding in sorted(
+        scene.findings.between(layout.start, layout.end), key=lambda finding: finding.onset
+    ):
+        left = max(area.left(), layout.x_of(finding.onset))
+        right = min(area.right(), layout.x_of(finding.end))
+        if right - left < layout.px(_LEAST_BAR):
+            right = left + layout.px(_LEAST_BAR)
+            spot = (finding.kind, int(left / layout.px(_LEAST_BAR)))
+            if spot in taken and finding is not scene.chosen:
+                continue
+            taken.add(spot)
+        free = [lane for lane in range(_LANES) if ends[lane] <= left]
+        lane = free[0] if free else ends.index(min(ends))
+        ends[lane] = right
+        top = area.top() + layout.px(3) + lane * height
+        placed.append((finding, QRectF(left, top, right - left, height - layout.px(1)), lane))
+    return placed
 
 
 def _bar(
@@ -213,11 +228,11 @@ def _words(
     theme: Theme,
 ) -> None:
     """Write what a bar stands for: on it, or beyond it as far as the next bar leaves room."""
-    metrics = painter.fontMetrics()
-    if metrics.height() > box.height() + 2:
-        return
-    text = describe(finding)
     start = box.left() + layout.px(7)
+    if max(box.right(), room_to) - start < layout.px(_LEAST_WORDS):
+        return
+    metrics = painter.fontMetrics()
+    text = describe(finding)
     if start + metrics.horizontalAdvance(text) > box.right():
         start = max(start, box.right() + layout.px(4))
         if start + metrics.horizontalAdvance(text) > room_to:

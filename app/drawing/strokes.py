@@ -36,6 +36,8 @@ def draw_curve(
     y: Floats,
     colour: str,
     width: float,
+    *,
+    surface: bool = False,
 ) -> None:
     """Draw a line through the points, broken where `y` is NaN.
 
@@ -53,9 +55,12 @@ def draw_curve(
         ``#RRGGBB``.
     width : float
         In the painter's coordinates.
+    surface : bool, default False
+        Whether the line goes up and down in every column, so that smooth edges show nowhere and
+        only take time.
     """
     painter.save()
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, not surface)
     if _is_vector(painter):
         pen = QPen(QColor(colour), width)
         pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
@@ -63,7 +68,8 @@ def draw_curve(
     else:
         pen = QPen(QColor(colour), 1.0)
         pen.setCosmetic(True)
-        offsets = _offsets(width, painter.device().devicePixelRatioF())
+        dots = painter.device().devicePixelRatioF()
+        offsets = [(0.0, 0.0)] if surface else _offsets(width, dots)
     painter.setPen(pen)
     for part in _whole_parts(y):
         for dx, dy in offsets:

@@ -60,8 +60,9 @@ def _paint_curve(
     y = layout.baseline(index) - (lead.curve.values - lead.zero) * dots
     x = layout.x(lead.curve.times)
     width = layout.px(_TRACE_WIDTH)
-    colour = theme.trace_far if lead.curve.extremes else theme.trace
-    draw_curve(painter, x, np.clip(y, -_HIGHEST, _HIGHEST), colour, width)
+    far = lead.curve.extremes
+    colour = theme.trace_far if far else theme.trace
+    draw_curve(painter, x, np.clip(y, -_HIGHEST, _HIGHEST), colour, width, surface=far)
 
 
 def _paint_ends(painter: QPainter, layout: TracingLayout, scene: Scene, theme: Theme) -> None:
