@@ -59,7 +59,7 @@ def _rate(n: int, begun: float) -> str:
 
 
 def _compare(model: Model, inputs: list[np.ndarray], answers: np.ndarray) -> None:
-    default = os.environ.get("TRACEKEEP_TFLITE_PYTHON", ROOT / ".venv-tflite/bin/python")
+    default = os.environ.get("TRACEKEEP_TFLITE_PYTHON", ROOT / ".venv-tflite-runtime/bin/python")
     python = Path(sys.argv[1] if len(sys.argv) > 1 else default)
     if not python.exists():
         print(f"  runtimes not compared: no Python with tflite-runtime at {python}")

@@ -11,8 +11,6 @@ _FAMILIES = 8
 _JOIN_LIKENESS = 0.85
 _DECAY = 0.995
 _SLOWEST_UPDATE = 0.04
-_ON_TIME = (-0.25, 0.4)
-_OFF_TIME_WEIGHT = 0.25
 
 
 class Kinship(NamedTuple):
@@ -45,9 +43,6 @@ class Kinship(NamedTuple):
 class Families:
     """At most eight families; the one met least of late makes room for a new kind of beat.
 
-    A beat that comes on time weighs more than an early or late one, so that in bigeminy the
-    dominant family is the one that the sinus node makes.
-
     Parameters
     ----------
     qrs_points : int
@@ -68,6 +63,7 @@ class Families:
         unit: NDArray[np.float32],
         shape: NDArray[np.float32],
         log_rr_ratio: float,
+        weight: float,
         template: NDArray[np.float32],
     ) -> Kinship:
         """Take one beat in.
@@ -80,6 +76,8 @@ class Families:
             The beat, mV.
         log_rr_ratio : float
             log2 of the RR interval before it to the usual one.
+        weight : float
+            How much it counts in the question which family is dominant.
         template : numpy.ndarray, shape (leads, points)
             Where the mean beat of the dominant family, as it was before this beat, is written.
         """
@@ -111,6 +109,5 @@ class Families:
         kept += np.float32(step) * (shape - kept)
         self._earliness[nearest] += step * (log_rr_ratio - self._earliness[nearest])
         weights *= _DECAY
-        on_time = _ON_TIME[0] < log_rr_ratio < _ON_TIME[1]
-        weights[nearest] += 1.0 if on_time else _OFF_TIME_WEIGHT
+        weights[nearest] += weight
         return kinship

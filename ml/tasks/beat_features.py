@@ -29,8 +29,12 @@ WARM_UP_BEATS = 16
 
 _LONG, _SHORT = 64, 8
 _TYPICAL_RR_S = 0.8
+_TYPICAL_LOG_RR = np.float32(np.log2(_TYPICAL_RR_S))
 _FEWEST_TO_COMPARE = 5
 _FLAT_MV = 0.02
+_ON_TIME = (-0.12, 0.4)
+_OFF_TIME = 0.25
+_USUAL_WIDTH_S = 0.03
 _QRS = slice(R_INDEX - 14, R_INDEX + 21)
 _SPREAD = slice(R_INDEX - 18, R_INDEX + 25)
 _P = slice(R_INDEX - 42, R_INDEX - 11)
@@ -39,12 +43,12 @@ _QRS_VECTOR = LEADS * (_QRS.stop - _QRS.start)
 _TINY = np.float32(1e-6)
 _NEIGHBOURS = (-2, -1, 1, 2)
 _OTHERS = tuple(k for k in range(-PAST_BEATS, LOOK_AHEAD_BEATS + 1) if k != 0)
-_LEAD_RELATIVE = ("qrs", "p", "t", "size", "width", "off_qrs", "off_p", "off_t")
+_LEAD_RELATIVE = ("qrs", "p", "t", "size", "width", "off_qrs", "off_p", "off_t", "usual_p")
 _LEAD_ABSOLUTE = ("usable", "p_size", "t_size", "polarity", "width")
 
 FEATURES: tuple[str, ...] = (
     "rr.before_short", "rr.before_long", "rr.after_short", "rr.after_long", "rr.after_before",
-    "rr.before", "rr.usual", "rr.trend", "rr.irregularity", "rr.before_upper",
+    "rr.before", "rr.usual", "rr.trend", "rr.irregularity", "rr.before_upper", "rr.scatter",
     *(f"row.rr{k:+d}" for k in _OTHERS),
     *(f"alike{k:+d}" for k in _NEIGHBOURS),
     *(f"relative.row{k:+d}" for k in _OTHERS),
@@ -93,6 +97,7 @@ class _Rows:
     log_long: Floats
     log_upper: Floats
     irregularity: Floats
+    scatter: Floats
 
     @classmethod
     def blank(cls, n: int) -> Self:
@@ -110,6 +115,7 @@ class _Rows:
             log_long=np.zeros(n, np.float32),
             log_upper=np.zeros(n, np.float32),
             irregularity=np.zeros(n, np.float32),
+            scatter=np.zeros(n, np.float32),
         )
 
     def __len__(self) -> int:
@@ -189,8 +195,8 @@ class BeatFeatures:
 
     def _warm_up(self, early: list[Windows]) -> BeatInputs:
         """Learn from the first beats what is usual, then take all of them in."""
-        windows = Windows(*(np.concatenate(part) for part in zip(*early, strict=True)))
-        first = Windows(*(part[:WARM_UP_BEATS] for part in windows))
+        windows = early[0].joined(early[1:])
+        first = windows.first(WARM_UP_BEATS)
         intervals = np.diff(first.peaks) / self._rate
         usual = np.resize(intervals if len(intervals) else [_TYPICAL_RR_S], _LONG)
         self._past_rr = usual
@@ -216,10 +222,11 @@ class BeatFeatures:
         rows.unit[:] /= np.sqrt(np.square(rows.unit).sum(axis=1, keepdims=True)) + _TINY
         rows.width[:] = _slope_spread(rows.shape)
         self._time(rows)
-        ratios = (rows.log_rr - rows.log_long).tolist()
-        for i, ratio in enumerate(ratios):
+        ratios = rows.log_rr - rows.log_long
+        weights = _dominance(ratios, rows.width, rows.usable)
+        for i, (ratio, weight) in enumerate(zip(ratios.tolist(), weights.tolist(), strict=True)):
             rows.kinship[i] = self._families.meet(
-                rows.unit[i], rows.shape[i], ratio, rows.template[i]
+                rows.unit[i], rows.shape[i], ratio, weight, rows.template[i]
             )
         self._rows += rows
 
@@ -244,6 +251,9 @@ class BeatFeatures:
         rows.log_short[:] = np.log2(np.median(recent, axis=1))
         rows.irregularity[:] = np.abs(np.diff(np.log2(recent), axis=1)).sum(axis=1) / (_SHORT - 1)
 
+        steps = sliding_window_view(np.abs(np.diff(np.log2(run[:-1]))), _LONG - 1)
+        rows.scatter[:] = np.median(steps, axis=1)
+
     def _hand_out(self) -> BeatInputs:
         """Return the beats that have all their neighbours, and forget what no one needs."""
         rows = self._rows
@@ -266,11 +276,12 @@ def _inputs(rows: _Rows, start: int, stop: int, *, compared: bool) -> BeatInputs
         after - own.log_short,
         after - own.log_long,
         after - own.log_rr,
-        own.log_rr - np.float32(np.log2(_TYPICAL_RR_S)),
-        own.log_long - np.float32(np.log2(_TYPICAL_RR_S)),
+        own.log_rr - _TYPICAL_LOG_RR,
+        own.log_long - _TYPICAL_LOG_RR,
         own.log_short - own.log_long,
         own.irregularity,
         own.log_rr - own.log_upper,
+        own.scatter * 2,
         *((rows.log_rr[at[k]] - own.log_long) * exists[at[k]] for k in _OTHERS),
         *((rows.unit[at[k]] * own.unit).sum(axis=1) for k in _NEIGHBOURS),
     ]
@@ -288,6 +299,7 @@ def _inputs(rows: _Rows, start: int, stop: int, *, compared: bool) -> BeatInputs
     off = [_rms(rest[:, :, p]) for p in (_QRS, _P, _T)]
     template_width = _slope_spread(template)
     polarity = beat[:, :, _QRS].max(axis=2) + beat[:, :, _QRS].min(axis=2)
+    compared_to = own.usable & (size > _FLAT_MV / 2)
     sizes = np.log2((own_size + _TINY) / scale)
     widths = np.log2((own.width + _TINY) / (template_width + _TINY))
     for lead in range(LEADS):
@@ -295,15 +307,16 @@ def _inputs(rows: _Rows, start: int, stop: int, *, compared: bool) -> BeatInputs
         relative += [
             *(part[:, lead] for part in likeness),
             sizes[:, lead] * there,
-            widths[:, lead] * there * (size[:, lead] > _FLAT_MV / 2),
+            np.where(compared_to[:, lead], widths[:, lead], np.float32(0)),
             *(_soft(part[:, lead] / scale[:, lead]) for part in off),
+            _soft(4 * _rms(template[:, lead, _P]) / scale[:, lead]) * there,
         ]
         absolute += [
             there.astype(np.float32),
             _soft(4 * _rms(beat[:, lead, _P]) / scale[:, lead]),
             _soft(_rms(beat[:, lead, _T]) / scale[:, lead]),
             polarity[:, lead] / (2 * own_size[:, lead] + _TINY),
-            own.width[:, lead] * 10 - np.float32(0.3) * there,
+            own.width[:, lead] * 10 - np.where(there, np.float32(0.3), np.float32(0)),
         ]
     if not compared:
         rest = np.zeros_like(rest)
@@ -315,13 +328,27 @@ def _inputs(rows: _Rows, start: int, stop: int, *, compared: bool) -> BeatInputs
     )
 
 
+def _dominance(log_rr_ratio: Floats, width: Floats, usable: NDArray[np.bool_]) -> Floats:
+    """Return how much each beat counts in the question what this patient's normal beat is.
+
+    Early and wide beats count less, so that even in bigeminy the sinus node's beat dominates.
+    """
+    on_time = (log_rr_ratio > _ON_TIME[0]) & (log_rr_ratio < _ON_TIME[1])
+    mean = (width * usable).sum(axis=1) / np.maximum(usable.sum(axis=1), 1)
+    narrowness = np.float32(_USUAL_WIDTH_S) / np.maximum(mean, np.float32(_USUAL_WIDTH_S / 2))
+    weight: Floats = np.where(on_time, np.float32(1), np.float32(_OFF_TIME)) * narrowness**2
+    return weight
+
+
 def _soft(values: Floats) -> Floats:
     """Bring any size into -1..1, small values nearly unchanged: a P wave beside a wide QRS."""
-    return values / (1 + np.abs(values))
+    soft: Floats = values / (1 + np.abs(values))
+    return soft
 
 
 def _rms(values: Floats) -> Floats:
-    return np.sqrt(np.square(values).sum(axis=-1) / np.float32(values.shape[-1]))
+    rms: Floats = np.sqrt(np.square(values).sum(axis=-1) / np.float32(values.shape[-1]))
+    return rms
 
 
 def _correlation(a: Floats, b: Floats) -> Floats:
@@ -329,7 +356,8 @@ def _correlation(a: Floats, b: Floats) -> Floats:
     a = a - a.sum(axis=-1, keepdims=True) / n
     b = b - b.sum(axis=-1, keepdims=True) / n
     size = np.sqrt(np.square(a).sum(axis=-1) * np.square(b).sum(axis=-1))
-    return (a * b).sum(axis=-1) / (size + _TINY)
+    correlation: Floats = (a * b).sum(axis=-1) / (size + _TINY)
+    return correlation
 
 
 def _slope_spread(shapes: Floats) -> Floats:
@@ -338,4 +366,5 @@ def _slope_spread(shapes: Floats) -> Floats:
     time = (np.arange(energy.shape[2], dtype=np.float32)) / np.float32(GRID_RATE)
     total = energy.sum(axis=2) + _TINY**2
     centre = (energy * time).sum(axis=2) / total
-    return np.sqrt((energy * np.square(time - centre[:, :, None])).sum(axis=2) / total)
+    spread: Floats = np.sqrt((energy * np.square(time - centre[:, :, None])).sum(axis=2) / total)
+    return spread

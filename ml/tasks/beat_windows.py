@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt, sosfilt_zi
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Floats = NDArray[np.float32]
 
@@ -44,6 +47,19 @@ class Windows(NamedTuple):
     peaks: NDArray[np.int64]
     shapes: Floats
     known: NDArray[np.bool_]
+
+    def joined(self, others: Sequence[Windows]) -> Windows:
+        """Return these beats and those of `others` after them."""
+        parts = (self, *others)
+        return Windows(
+            np.concatenate([part.peaks for part in parts]),
+            np.concatenate([part.shapes for part in parts]),
+            np.concatenate([part.known for part in parts]),
+        )
+
+    def first(self, n: int) -> Windows:
+        """Return the first `n` beats."""
+        return Windows(self.peaks[:n], self.shapes[:n], self.known[:n])
 
 
 class BeatWindows:
@@ -127,7 +143,7 @@ class BeatWindows:
         known = np.ones((n, self._leads), np.bool_)
         if not self._known.all():
             index = np.clip(first[:, None] + np.arange(length), 0, self._known.shape[1] - 1)
-            known = self._known[:, index].all(axis=2).T
+            known[:] = self._known[:, index].all(axis=2).T
         return Windows(peaks, self._interpolate(centres, _GRID_S), known)
 
     def _filter(self, samples: Floats) -> tuple[Floats, NDArray[np.bool_]]:
@@ -145,7 +161,7 @@ class BeatWindows:
             if len(present) < len(row):
                 last = np.where(there, np.arange(len(row)), -1)
                 np.maximum.accumulate(last, out=last)
-                row = np.where(last < 0, self._held[lead], row[last])  # noqa: PLW2901
+                row = np.where(last < 0, self._held[lead], row[last])
             if len(row):
                 filtered[lead, begin:], self._states[lead] = sosfilt(
                     self._sections, row[begin:].astype(np.float64), zi=state

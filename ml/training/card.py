@@ -49,6 +49,11 @@ _INTENDED_USE = (
     "Research use only; not a medical device, not for alarms."
 )
 
+_DECISION = (
+    "The greatest logit after the thresholds are added. They follow from the class counts of the "
+    "training part and constants that are the same in all folds."
+)
+
 _LIMITS = [
     (
         "Cross-validated by patient on the development part of two databases; the part that "
@@ -56,22 +61,23 @@ _LIMITS = [
         "misses or invents come on top."
     ),
     (
-        "Network, features and decision offsets were chosen while looking at cross-validated "
-        "results of the same patients: the figures are optimistic to that extent."
+        "Features, network, length of training and the constants of the decision rule were "
+        "chosen while looking at cross-validated results of the same patients, from a handful "
+        "of variants: the figures are optimistic to that extent. One seed was run."
     ),
     (
         "Supraventricular beats are the weak side: a few patients decide the pooled figures, "
-        "above all those in whom ectopic beats outnumber normal ones. See the figures by "
+        "above all those in whom ectopic beats outnumber normal ones (sustained tachycardia is "
+        "taken for sinus rhythm), and atrial fibrillation gives false S. See the figures by "
         "patient."
     ),
-    "Fusion beats (F) come almost all from one patient and are practically not recognised.",
     (
-        "Class Q is paced beats, known from two patients, each tested by a model that knew "
-        "the other; pooled figures are given without them unless said otherwise."
+        "Fusion beats (F) come almost all from one patient, and paced beats (Q) from two: neither "
+        "is recognised in a patient not trained on. Do not use it in wearers of pacemakers."
     ),
     (
-        "Two leads as in the databases, one lead by training with one hidden; other leads "
-        "than those of the databases, children, and exercise are untested."
+        "One lead was trained for by hiding the other, not tested; nor were other leads than those "
+        "of the databases, children, or exercise."
     ),
 ]
 
@@ -135,10 +141,12 @@ def as_json(facts: Facts, results: Mapping[str, RecordResult]) -> dict[str, Any]
         "version": list(facts.version),
         "labels": list(LABELS),
         "thresholds": list(facts.thresholds),
+        "decision": _DECISION,
         "intended_use": _INTENDED_USE,
         "limits": _LIMITS,
         "command": "python -m ml.training beats --data DIR "
-        + " ".join(f"--{name} {value}" for name, value in facts.recipe.items()),
+        + " ".join(f"--{name} {value}" for name, value in facts.recipe.items())
+        + f" --version {'.'.join(map(str, facts.version))}",
         "model": {
             "parameters": facts.parameters,
             "tflite_bytes": facts.size,
@@ -248,15 +256,15 @@ def as_markdown(card: Mapping[str, Any]) -> str:
         "",
         (
             f"{model['parameters']:,} parameters, {model['tflite_bytes']:,} bytes, "
-            f"{model['quantisation']}. A beat is classified when {before['look_ahead_beats']} later "
-            f"ones are known; a recording's first beats wait for {before['warm_up_beats']}."
+            f"{model['quantisation']}. A beat is classified when {before['look_ahead_beats']} "
+            f"later ones are known; a recording's first beats wait for {before['warm_up_beats']}."
         ),
         "",
         "## Results",
         "",
         (
-            f"{card['protocol']['what'].capitalize()}, {len(card['protocol']['folds'])} folds, seed "
-            f"{card['protocol']['recipe']['seed']}, reference R peaks, "
+            f"{card['protocol']['what'].capitalize()}, {len(card['protocol']['folds'])} folds, "
+            f"seed {card['protocol']['recipe']['seed']}, reference R peaks, "
             f"{sum(card['data']['databases'].values())} recordings."
         ),
         "",
@@ -312,6 +320,7 @@ def as_markdown(card: Mapping[str, Any]) -> str:
             for what in ("true", "said", "hit")
         ]
         lines.append(f"| {name} | {record['fold']} | {' | '.join(cells)} |")
+    lines += ["", "## Decision", "", card["decision"]]
     lines += ["", "## Limits", "", *(f"- {limit}" for limit in card["limits"])]
     lines += ["", "## Made by", "", f"    {card['command']}", "", "## Data", ""]
     for source in card["data"]["sources"]:

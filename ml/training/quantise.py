@@ -60,18 +60,11 @@ def to_int8_tflite(
     features = beats.features[chosen].astype(np.float32)
     shapes = beats.shapes[chosen].astype(np.float32)
 
-    converter = _converter(network)
-    by_name = {"features": features, "shapes": shapes}
-    # the calibrator wants the graph's own order of inputs, which is not that of the Keras model
-    inputs = tf.lite.Interpreter(model_content=_convert(converter)).get_input_details()
-    ordered = [
-        by_name[tensor["name"].removeprefix("serving_default_").removesuffix(":0")]
-        for tensor in inputs
-    ]
-
-    def representative() -> Iterator[list[NDArray[np.float32]]]:
+    # by name: the graph's order of inputs is not that of the Keras model
+    def representative() -> Iterator[dict[str, NDArray[np.float32]]]:
         for start in range(0, _REPRESENTATIVE, STATIC_BATCH):
-            yield [array[start : start + STATIC_BATCH] for array in ordered]
+            part = slice(start, start + STATIC_BATCH)
+            yield {"features": features[part], "shapes": shapes[part]}
 
     converter = _converter(network)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]

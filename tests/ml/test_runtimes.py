@@ -1,7 +1,7 @@
 """The shipped model gives the same answers in LiteRT and in tflite-runtime 2.14.
 
-tflite-runtime lives in an environment of its own (numpy 1): ``.venv-tflite`` in the project, or the
-Python that TRACEKEEP_TFLITE_PYTHON names.
+tflite-runtime lives in an environment of its own (numpy 1): the one that ``scripts/environment
+tflite-runtime`` makes, or that of the Python that TRACEKEEP_TFLITE_PYTHON names.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SCRIPT = Path(__file__).with_name("_run_model.py")
 @pytest.fixture(scope="module")
 def other_python() -> Path:
     python = Path(
-        os.environ.get("TRACEKEEP_TFLITE_PYTHON", ROOT / ".venv-tflite" / "bin" / "python")
+        os.environ.get("TRACEKEEP_TFLITE_PYTHON", ROOT / ".venv-tflite-runtime" / "bin" / "python")
     )
     if not python.exists():
         pytest.skip(f"no environment with tflite-runtime at {python} (TRACEKEEP_TFLITE_PYTHON)")

@@ -132,3 +132,13 @@ def test_a_patient_with_most_of_a_class_does_not_speak_for_all() -> None:
     assert weights[classes == 1].sum() == pytest.approx(weights[classes == 0].sum() * 0.5**0.5)
     few, many = weights[records == "b"].sum(), weights[(classes == 1) & (records == "a")].sum()
     assert few / many > 50 / 450 * 2
+
+
+def test_a_class_that_was_drawn_too_often_is_said_less_readily() -> None:
+    classes = np.array([0] * 900 + [1] * 100, np.int8)
+    even = np.where(classes == 0, 1 / 900, 1 / 100)
+    thresholds = task.decision_thresholds(classes, even)
+    undone = task.PRIOR_SHARE * np.log(0.9 / 0.1)
+    assert thresholds[0] - thresholds[1] == pytest.approx(undone, abs=1e-3)
+    flat = task.decision_thresholds(classes, np.ones(1000))
+    assert flat[0] == flat[1] == 0
