@@ -75,7 +75,7 @@ def _compare(model: Model, inputs: list[np.ndarray], answers: np.ndarray) -> Non
             theirs = results["arr_0"]
     differ = (answers.argmax(axis=1) != theirs.argmax(axis=1)).mean()
     steps = np.abs(answers - theirs).max() / model.outputs[0].scale
-    print(f"  {model.runtime} and {other}: {differ:.2%} of classes differ; ", end="")
+    print(f"  {model.runtime} and {other}: {differ:.2%} of classes differ on noise; ", end="")
     print(f"outputs by at most {steps:.0f} steps of int8")
 
 

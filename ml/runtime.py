@@ -197,8 +197,13 @@ def _quiet() -> Iterator[None]:
 
     It writes to file descriptor 2 without asking; the descriptor is pointed elsewhere meanwhile.
     """
-    sys.stderr.flush()
-    kept = os.dup(2)
+    try:
+        kept = os.dup(2)
+    except OSError:  # a windowed program has no descriptor 2, and nothing to be kept clean
+        yield
+        return
+    if sys.stderr is not None:
+        sys.stderr.flush()
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
