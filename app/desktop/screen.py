@@ -66,7 +66,7 @@ class CalibrationDialog(QDialog):
         self.length.setSingleStep(0.5)
         self.length.setSuffix(" mm")
         self.length.setValue(_BAR_PX / now)
-        self.length.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+        self.length.lineEdit().setTextMargins(8, 0, 0, 0)
         self.length.setAccessibleName("Length of the bar")
         rows = QVBoxLayout(self)
         rows.setContentsMargins(32, 24, 32, 24)

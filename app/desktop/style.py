@@ -34,6 +34,9 @@ QLineEdit, QComboBox, QDoubleSpinBox { min-height: 30px; padding: 0 8px; color: 
   background: %(panel)s; border: 1px solid %(hairline)s; border-radius: 4px;
   selection-background-color: %(accent)s; selection-color: %(on_accent)s; }
 QLineEdit:focus, QComboBox:focus, QDoubleSpinBox:focus { border: 1px solid %(accent)s; }
+QDoubleSpinBox::up-button, QDoubleSpinBox::down-button { width: 0; border: 0; }
+QDoubleSpinBox QLineEdit { min-height: 0; padding: 0 0 0 8px; border: 0;
+  background: transparent; }
 QComboBox::drop-down { border: 0; width: 20px; }
 QComboBox QAbstractItemView { background: %(panel)s; color: %(ink)s; border: 1px solid %(hairline)s;
   selection-background-color: %(selection)s; selection-color: %(ink)s; }

@@ -332,6 +332,6 @@ class _KeyPage(_Page):
 
 
 def _in_lines(key: str) -> str:
-    """Return a key in lines of four groups, so that no group is broken."""
+    """Return a key in lines of two groups, as it is best copied by hand."""
     groups = key.split("-")
-    return "\n".join("-".join(groups[i : i + 4]) for i in range(0, len(groups), 4))
+    return "\n".join("-".join(groups[i : i + 2]) for i in range(0, len(groups), 2))

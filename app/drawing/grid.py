@@ -30,8 +30,9 @@ def paint_grid(painter: QPainter, layout: TracingLayout, theme: Theme) -> None:
     scale, plot = layout.scale, layout.plot
     painter.fillRect(layout.rect, QColor(theme.paper))
     painter.save()
-    painter.setClipRect(plot)
     mm = scale.dots_per_mm
+    plot.setHeight(plot.height() // mm * mm)
+    painter.setClipRect(plot.adjusted(0, 0, 0, layout.unit))
     rows = np.arange(0, plot.height() / mm + 1)
     if scale.speed in PAPER_SPEEDS:
         first = np.floor(layout.start * scale.speed)

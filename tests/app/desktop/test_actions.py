@@ -3,10 +3,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QSettings, Qt
-from PySide6.QtGui import QKeySequence
+from PySide6.QtGui import QImage, QKeySequence
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
@@ -54,6 +55,14 @@ def test_the_theme_changes_and_is_remembered(window: MainWindow, settings: QSett
     assert window.grab().toImage().pixelColor(5, 300).lightness() < before
     window.actions_by_id["theme"].trigger()
     assert settings.value("theme") == "light"
+
+
+def test_pictures_of_every_view_are_made_by_a_command(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "app.desktop.gallery", str(tmp_path), "--size", "1280", "800"]
+    subprocess.run(command, capture_output=True, check=True, timeout=120)
+    names = {"unlock", "analysing", "worklist", "reading", "zoomed-out", "whole"}
+    assert {path.stem for path in tmp_path.glob("*.png")} == names
+    assert all(QImage(str(path)).width() == 1280 for path in tmp_path.glob("*.png"))
 
 
 def python(code: str) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import multiprocessing
 import socket
 from pathlib import Path
 
@@ -70,6 +71,20 @@ def test_stopping_keeps_nothing_of_it(
     window.actions_by_id["cancel"].trigger()
     qtbot.waitUntil(lambda: is_idle(window), timeout=SLOW)
     assert "Stopped analysing holter.edf. Nothing of it was stored" in window.message.text
+    assert window.worklist.model.rowCount() == 1
+    assert blobs(vault_path) == before
+
+
+def test_a_process_that_is_killed_is_told_of_and_leaves_nothing(
+    qtbot: QtBot, window: MainWindow, holter: Path, vault_path: Path
+) -> None:
+    before = blobs(vault_path)
+    window.take_in([holter])
+    qtbot.waitUntil(lambda: window.intake_line.text.text().startswith("Analysing"), timeout=SLOW)
+    for process in multiprocessing.active_children():
+        process.kill()
+    qtbot.waitUntil(lambda: is_idle(window), timeout=SLOW)
+    assert "holter.edf: the process that worked on it was killed" in window.message.text
     assert window.worklist.model.rowCount() == 1
     assert blobs(vault_path) == before
 
