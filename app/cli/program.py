@@ -15,6 +15,7 @@ from app.cli.exits import EPILOG, errors_to_exit_codes
 from app.cli.export import export
 from app.cli.list import list_recordings
 from app.cli.show import show
+from app.cli.strip import strip
 from app.cli.vault import check, create, info
 
 if TYPE_CHECKING:
@@ -85,4 +86,5 @@ _add(program, "annotate", annotate)
 _add(program, "list", list_recordings)
 _add(program, "show", show)
 _add(program, "export", export)
+_add(program, "strip", strip)
 _add(program, "desktop", desktop)
