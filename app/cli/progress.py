@@ -26,13 +26,9 @@ if TYPE_CHECKING:
 
 
 class _Rate(ProgressColumn):
-    def __init__(self, unit: str) -> None:
-        super().__init__()
-        self._unit = unit
-
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed * 60:.1f} {self._unit}/min")
+        return Text("" if speed is None else f"{speed * 60:.1f}/min")
 
 
 class Bar:
@@ -80,9 +76,9 @@ def progress_bar(unit: str, *, hidden: bool = False) -> Iterator[Bar]:
     console = Console(stderr=True, highlight=False)
     progress = Progress(
         TextColumn("{task.fields[doing]}", markup=False),
-        BarColumn(),
+        BarColumn(bar_width=20),  # with all the rest, 80 columns hold it
         TextColumn("{task.fields[whole]} of {task.total:.0f} " + unit),
-        _Rate(unit),
+        _Rate(),
         TimeRemainingColumn(compact=True),
         TextColumn("left"),
         console=console,

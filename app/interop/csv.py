@@ -28,7 +28,7 @@ COLUMNS = (
 
 
 def write_csv(report: Report, file: TextIO) -> None:
-    """Write the beats and findings of a report as CSV (:rfc:`4180`, lines end in a line feed).
+    """Write the beats and findings of a report as CSV (:rfc:`4180`).
 
     Times are seconds from the start of the recording; what a row does not have stays empty.
     """
@@ -48,6 +48,6 @@ def write_csv(report: Report, file: TextIO) -> None:
         for f in report.findings
     ]
     rows.sort(key=itemgetter(1))
-    writer = csv.writer(file, lineterminator="\n")
+    writer = csv.writer(file)
     writer.writerow(COLUMNS)
     writer.writerows(rows)

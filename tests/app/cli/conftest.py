@@ -40,6 +40,6 @@ def two_patients(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recordings")
     (folder / "below").mkdir()
     for seed, name in enumerate(["a.edf", "below/b.edf"], start=1):
-        scenario = EcgScenario(pvc_per_hour=300, ventricular_runs=((40.0, 5),), seed=seed)
+        scenario = EcgScenario(pvc_per_hour=300, pauses=((20.0, 3.5),), seed=seed)
         write_edf(folder / name, simulate_ecg(scenario).recording)
     return folder

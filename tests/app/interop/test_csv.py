@@ -13,7 +13,7 @@ from tests.app.strategies import reports
 
 @given(reports)
 def test_every_beat_and_finding_is_a_row_in_order_of_time(report: Report) -> None:
-    text = io.StringIO()
+    text = io.StringIO(newline="")
     write_csv(report, text)
     rows = list(csv.DictReader(io.StringIO(text.getvalue(), newline="")))
     onsets = [float(row["onset_s"]) for row in rows]
