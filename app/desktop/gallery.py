@@ -89,9 +89,11 @@ def _take_pictures(folder: Path, arguments: argparse.Namespace) -> list[str]:
             window.grab().save(taken[-1])
 
     queue.changed.connect(watch)
+    _wait(application, lambda: window.intake_line.isVisible())
     _wait(application, lambda: not window.intake_line.isVisible())
     if arguments.recording:
         window.take_in([arguments.recording])
+        _wait(application, lambda: window.intake_line.isVisible())
         _wait(application, lambda: not window.intake_line.isVisible())
     take("worklist")
     _show_reading(window, take)

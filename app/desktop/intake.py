@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
     from pathlib import Path
 
-    from app.vault import Intake, Vault
+    from app.vault import Intake, Receipt, Vault
 
 _POLL_MS = 40
 _PATIENCE_S = 3.0
@@ -195,17 +195,13 @@ class IntakeQueue(QObject):
         for message in job.messages():
             match message:
                 case Opened(sha256=sha256):
-                    if known := self._vault.find_input(sha256):
-                        job.answer(STOP)
-                        self.known.emit(job.path.name)
-                        self._finish()
-                        self.stored.emit(known.id)
+                    if self._is_known(job, sha256):
                         return
                     job.answer(GO_ON)
                 case Progress():
                     job.enter(message)
                 case Stored(receipt=receipt):
-                    self._commit(receipt)
+                    self._commit(job, receipt)
                     return
                 case Failed(problem=problem):
                     self._finish()
@@ -220,11 +216,24 @@ class IntakeQueue(QObject):
             job.process.kill()  # its end shows in the pipe
         self._tell()
 
-    def _commit(self, receipt: Any) -> None:  # noqa: ANN401 (what the vault's own intake gave)
-        job = self._job
-        if job is None or job.stopped_at is not None:
+    def _is_known(self, job: _Job, sha256: str) -> bool:
+        """Ask the vault for this content; if it is there, or cannot be asked, the job is over."""
+        try:
+            known = self._vault.find_input(sha256)
+        except VaultError as error:
             self._finish()
-            self.stopped.emit(job.path.name if job else "")
+            self.failed.emit(str(error))
+            return True
+        if known is not None:
+            self._finish()
+            self.known.emit(job.path.name)
+            self.stored.emit(known.id)
+        return known is not None
+
+    def _commit(self, job: _Job, receipt: Receipt) -> None:
+        if job.stopped_at is not None:
+            self._finish()
+            self.stopped.emit(job.path.name)
             return
         try:
             stored = self._vault.commit(receipt)

@@ -157,17 +157,15 @@ class MainWindow(QMainWindow):
 
     def take_in(self, paths: Iterable[Path]) -> None:
         """Analyse files, and the recordings of folders, into the vault."""
-        if self.intake is None:
+        named = list(paths)
+        if self.intake is None or not named:
             return
-        from signals.readers import find_recordings
-
-        try:
-            found = list(find_recordings(paths))
-        except (RecordingError, OSError) as error:
-            self.message.say(f"{explain(error)}. Nothing was stored.")
-            return
-        if found:
-            self.intake.add(found)
+        task = Background(partial(_recordings_in, named), self)
+        task.done.connect(self._add)
+        task.failed.connect(
+            lambda error: self.message.say(f"{explain(error)}. Nothing was stored.")
+        )
+        task.start()
 
     def choose_files(self) -> None:
         """Ask for files to analyse."""
@@ -275,6 +273,14 @@ class MainWindow(QMainWindow):
         for action in ACTIONS:
             self.actions_by_id[action.id].setEnabled(view in action.views)
 
+    def _add(self, found: list[Path]) -> None:
+        if self.intake is None:  # locked in the meantime
+            return
+        if found:
+            self.intake.add(found)
+        else:
+            self.message.say("There is no recording in this folder. WFDB, EDF and BDF are read.")
+
     def _stored(self, recording_id: str) -> None:
         self._refresh()
         if self.views.currentWidget() is self.worklist:
@@ -311,3 +317,9 @@ class MainWindow(QMainWindow):
     def _apply_screen(self) -> None:
         dots, calibrated = dots_per_mm(self.screen(), self._settings)
         self.reading.set_screen(dots, calibrated=calibrated)
+
+
+def _recordings_in(paths: list[Path]) -> list[Path]:
+    from signals.readers import find_recordings
+
+    return list(find_recordings(paths))

@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from app.actions import View
 from app.desktop import intake_process
+from app.desktop.background import Background
 from app.desktop.intake import IntakeState
 from app.desktop.window import MainWindow
 from tests.app.desktop.conftest import is_shown, unlock
@@ -26,7 +27,8 @@ def blobs(vault: Path) -> int:
 
 
 def is_idle(window: MainWindow) -> bool:
-    return window.intake is not None and not window.intake.is_busy
+    searching = window.findChildren(Background)
+    return window.intake is not None and not window.intake.is_busy and not searching
 
 
 def test_a_dropped_file_is_analysed_with_progress_and_then_in_the_list(
@@ -47,7 +49,7 @@ def test_a_dropped_file_is_analysed_with_progress_and_then_in_the_list(
         QPointF(50, 50), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, nothing
     )
     QApplication.sendEvent(window, drop)
-    assert window.intake_line.isVisible()
+    qtbot.waitUntil(window.intake_line.isVisible)
     qtbot.waitUntil(lambda: is_idle(window), timeout=SLOW)
     assert window.worklist.model.rowCount() == 2
     assert not window.intake_line.isVisible()
@@ -121,6 +123,19 @@ def test_a_file_that_is_not_there_is_said_in_words(
 ) -> None:
     window.take_in([tmp_path / "missing.edf"])
     qtbot.waitUntil(lambda: "missing.edf" in window.message.text, timeout=SLOW)
+
+
+def test_a_folder_is_searched_and_an_empty_one_is_said_to_be(
+    qtbot: QtBot, window: MainWindow, holter: Path, tmp_path: Path
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    window.take_in([empty])
+    qtbot.waitUntil(lambda: "no recording in this folder" in window.message.text)
+    window.take_in([holter.parent])
+    qtbot.waitUntil(window.intake_line.isVisible)
+    qtbot.waitUntil(lambda: is_idle(window), timeout=SLOW)
+    assert window.worklist.model.rowCount() == 2
 
 
 def test_the_process_refuses_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
