@@ -113,7 +113,7 @@ def _show_reading(window: MainWindow, take: Callable[[str], None]) -> None:
     findings = [
         shown.index(row, 0).data(Qt.ItemDataRole.UserRole) for row in range(shown.rowCount())
     ]
-    runs = [f for f in findings if f.kind == "ventricular tachycardia"] or findings
+    runs = [f for f in findings if f.kind.startswith("ventricular")] or findings
     longest = max(runs, key=lambda finding: finding.n_beats)
     panel.list.setCurrentIndex(shown.index(findings.index(longest), 0))
     panel.chosen.emit(longest)

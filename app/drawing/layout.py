@@ -13,6 +13,8 @@ _GUTTER = 76
 _RULER = 22
 _BEATS = 32
 _BARS = 38
+ZERO_AT = 0.55
+"""Where in its row a lead's zero is, from the top: most of a beat points up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class TracingLayout:
         """Return the y of a lead's zero: on the 5-mm grid, a little below its middle."""
         box = 5 * self.scale.dots_per_mm
         top, row = self.plot.top(), self.row(index)
-        return top + round((row.top() + 0.55 * row.height() - top) / box) * box
+        return top + round((row.top() + ZERO_AT * row.height() - top) / box) * box
 
     def x(self, times: Floats) -> Floats:
         """Return where moments lie, in pixels."""

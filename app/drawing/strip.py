@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QImage, QImageWriter, QPainter
 
-from app.drawing.layout import TracingLayout
-from app.drawing.scene import BeatMarks, FindingMarks, Scene
+from app.drawing.layout import ZERO_AT, TracingLayout
+from app.drawing.scene import BeatMarks, FindingMarks, LeadView, Scene
 from app.drawing.text import set_font
 from app.drawing.theme import LIGHT
 from app.drawing.tracing import paint_tracing
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
 
 _DOTS_PER_MM = 8
 _UNIT = 2.0  # pixels of this picture in one of the design's
-_ROW_MM = 40
+_ROW_MM = 40.0  # at least; more where a beat would not fit
+_MARGIN_MM = 5.0
+_BOX_MM = 5
+_HIGHEST_ROW_MM = 120.0
 _SCALE = Scale(dots_per_mm=_DOTS_PER_MM, calibrated=True)
 _HEAD = 26
 _FOOT = 22
@@ -80,7 +85,8 @@ def save_strip(
     frame = TracingLayout(QRectF(), _SCALE, start_s, len(leads), _UNIT)
     gutter = round(frame.gutter.width())
     around = round(-frame.plot.height())  # what ruler, beats and bars take
-    height = around + _ROW_MM * _DOTS_PER_MM * len(leads)
+    views = source.views(start_s, start_s + seconds, width)
+    height = round(around + _row_mm(views) * _DOTS_PER_MM * len(leads))
     head, foot = round(_HEAD * _UNIT), round(_FOOT * _UNIT)
     image = QImage(gutter + width, head + height + foot, QImage.Format.Format_RGB32)
     image.setDotsPerMeterX(_DOTS_PER_MM * 1000)
@@ -90,7 +96,7 @@ def save_strip(
         QRectF(0, head, image.width(), height), _SCALE, start_s, len(leads), _UNIT
     )
     scene = Scene(
-        leads=source.views(start_s, layout.end, width),
+        leads=views,
         beats=BeatMarks.of(beats),
         findings=FindingMarks(),
         unreadable=(),
@@ -115,3 +121,16 @@ def save_strip(
     writer = QImageWriter(str(path), b"png")
     if not writer.write(image):
         raise StripError(f"{path}: the picture cannot be written: {writer.errorString()}")
+
+
+def _row_mm(views: tuple[LeadView, ...]) -> float:
+    """Return how high a row must be for its beats, in whole boxes of 5 mm."""
+    highest = _ROW_MM
+    for view in views:
+        values = view.curve.values[np.isfinite(view.curve.values)] - view.zero
+        if len(values):
+            gain = _SCALE.gain / (view.full_scale or 1.0)
+            above = (float(values.max()) * gain + _MARGIN_MM) / ZERO_AT
+            below = (-float(values.min()) * gain + _MARGIN_MM) / (1 - ZERO_AT)
+            highest = max(highest, above, below)
+    return min(math.ceil(highest / _BOX_MM) * _BOX_MM, _HIGHEST_ROW_MM)

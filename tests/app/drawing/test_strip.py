@@ -12,6 +12,7 @@ from app.drawing.strip import StripError, save_strip
 from app.drawing.theme import LIGHT
 from app.report import Beats
 from signals.ecg.beat import BeatClass
+from signals.recording import MILLIVOLT, ArrayRecording, Channel, ChannelKind
 from signals.simulate import holter_scenario, simulate_ecg
 
 SIMULATED = simulate_ecg(holter_scenario(600.0, seed=3))
@@ -46,6 +47,24 @@ def test_ectopic_beats_are_marked_in_their_colours(tmp_path: Path) -> None:
     assert QColor(LIGHT.beat(BeatClass.V)).name() in column
 
 
+def test_a_tall_beat_is_not_cut(tmp_path: Path) -> None:
+    """A spike of 4 mV needs 40 mm above its zero, more than the usual row has."""
+    rate, n = 250.0, 1250
+    samples = np.zeros(n, np.int16)
+    samples[600:605] = 4000
+    channel = Channel("II", ChannelKind.ECG, rate, n, MILLIVOLT, 1e-3, 0.0, -5000, 5000)
+    tall = ArrayRecording([samples], format="test", name="tall", channels=(channel,))
+    path = tmp_path / "strip.png"
+    save_strip(path, tall, ["II"], 0.0, 5.0, None, "")
+    image = QImage(str(path))
+    x = round(152 + 602 / rate * 200)
+    # Below the title, the ruler and the beats; above the bars and the line at the foot.
+    paper = range(52 + 108, image.height() - 76 - 44)
+    dark = [y for y in paper if image.pixelColor(x, y).lightness() < 120]
+    assert dark[0] > paper.start + 8, "it ends a millimetre and more below the paper's edge"
+    assert dark[-1] - dark[0] == pytest.approx(4 * 10 * 8, abs=4)
+
+
 def test_a_lead_that_is_not_there_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(StripError, match=r"aVX; its channels are: "):
         save_strip(tmp_path / "x.png", SIMULATED.recording, ["aVX"], 0, 10, None, "")
@@ -61,6 +80,7 @@ def test_a_command_without_a_window_draws_one_strip_after_the_other(tmp_path: Pa
     code = f"""
 from pathlib import Path
 from app.drawing.strip import save_strip
+from signals.recording import MILLIVOLT, ArrayRecording, Channel, ChannelKind
 from signals.simulate import holter_scenario, simulate_ecg
 recording = simulate_ecg(holter_scenario(600.0, seed=3)).recording
 for index in range(3):
