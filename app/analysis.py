@@ -17,7 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app import __version__
-from app.report import Beats, Finding, Lead, Measurement, Provenance, Report, Subject, Windows
+from app.report import (
+    UNCLEAR,
+    UNREADABLE,
+    Beats,
+    Finding,
+    Lead,
+    Measurement,
+    Provenance,
+    Report,
+    Subject,
+    Windows,
+)
 from ml.registry import bundle_for
 from ml.tasks.beats import BeatClassifier, ClassifiedBeats
 from signals.ecg.beat import BeatClass
@@ -41,9 +52,8 @@ QUALITY_LETTERS = {
     Quality.LEAD_OFF: "o",
     Quality.MISSING: "x",
 }
-UNREADABLE = "unreadable"
-UNCLEAR = "activity without clear beats"
 _BLOCK_S = 60.0
+_LABELS_SHOWN = 12
 
 
 class AnalysisError(Exception):
@@ -215,7 +225,7 @@ def choose_leads(recording: Recording, labels: Sequence[str] | None = None) -> l
     AnalysisError
         If there is none, a label is not in the recording, or the named ones differ in rate.
     """
-    there = ", ".join(channel.label for channel in recording.channels) or "none"
+    there = _few([channel.label for channel in recording.channels])
     if labels:
         by_label = {channel.label: index for index, channel in enumerate(recording.channels)}
         unknown = [label for label in labels if label not in by_label]
@@ -240,6 +250,12 @@ def choose_leads(recording: Recording, labels: Sequence[str] | None = None) -> l
     if grid[1] == 0:
         raise AnalysisError("it holds no samples")
     return [index for index in candidates if _grid(recording.channels[index]) == grid]
+
+
+def _few(labels: Sequence[str]) -> str:
+    shown = ", ".join(labels[:_LABELS_SHOWN]) or "none"
+    more = len(labels) - _LABELS_SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _grid(channel: Channel) -> tuple[float, int]:

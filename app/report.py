@@ -28,6 +28,11 @@ NOTICE = (
     "not a certified monitor and not for alarms."
 )
 
+UNREADABLE = "unreadable"
+"""Kind of a finding: no lead can be read."""
+UNCLEAR = "activity without clear beats"
+"""Kind of a finding: see :class:`signals.ecg.qrs.QrsBatch`."""
+
 
 class ReportError(ValueError):
     """A text is not a report that this version can read; the message says why."""
@@ -169,7 +174,7 @@ class Finding:
     Parameters
     ----------
     kind : str
-        :class:`signals.ecg.rhythm.RhythmKind`, or ``unreadable``.
+        :class:`signals.ecg.rhythm.RhythmKind`, :data:`UNREADABLE` or :data:`UNCLEAR`.
     onset, end : float
         Seconds from the start of the recording.
     n_beats : int

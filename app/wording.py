@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from app.report import UNCLEAR, UNREADABLE
 from signals.ecg.beat import BeatClass
+from signals.ecg.episode import RhythmKind
 
 if TYPE_CHECKING:
     from app.report import Finding, Measurement
@@ -29,12 +31,57 @@ _MEASUREMENT = {
     "unreadable": "Unreadable signal",
 }
 
-# The machine sees irregular RR intervals; that they are fibrillation is for a reader to say.
 _KIND = {
-    "atrial fibrillation": "Suspected atrial fibrillation",
+    # The machine sees irregular RR intervals; that they are fibrillation is for a reader to say.
+    RhythmKind.ATRIAL_FIBRILLATION.value: "Suspected atrial fibrillation",
     # It may be ventricular fibrillation or only motion: a reader has to look.
-    "activity without clear beats": "Activity without clear beats (look: arrhythmia or noise)",
+    UNCLEAR: "Activity without clear beats (look: arrhythmia or noise)",
 }
+
+_SHORT = {RhythmKind.ATRIAL_FIBRILLATION.value: "suspected atrial fibrillation"}
+
+BY_WEIGHT: tuple[str, ...] = (
+    RhythmKind.VENTRICULAR_TACHYCARDIA,
+    UNCLEAR,
+    RhythmKind.PAUSE,
+    RhythmKind.ATRIAL_FIBRILLATION,
+    RhythmKind.IDIOVENTRICULAR_RHYTHM,
+    RhythmKind.SUPRAVENTRICULAR_RUN,
+    RhythmKind.VENTRICULAR_COUPLET,
+    RhythmKind.VENTRICULAR_BIGEMINY,
+    RhythmKind.VENTRICULAR_TRIGEMINY,
+    RhythmKind.TACHYCARDIA,
+    RhythmKind.BRADYCARDIA,
+    RhythmKind.SUPRAVENTRICULAR_COUPLET,
+    UNREADABLE,
+)
+"""Kinds of findings, that first which a reader should look at first."""
+
+
+def kind_name(kind: str) -> str:
+    """Return what a kind of finding is called: ``Suspected atrial fibrillation``."""
+    return _KIND.get(kind, kind[0].upper() + kind[1:])
+
+
+def weightiest(headline: dict[str, Any], most: int) -> str:
+    """Return the `most` weightiest kinds of findings, and how often each was found.
+
+    Parameters
+    ----------
+    headline : dict
+        Of a report: :meth:`app.report.Report.headline`.
+    most : int
+        How many kinds at most.
+    """
+    found = headline["findings"]
+    kinds = [kind for kind in BY_WEIGHT if kind in found and kind != UNREADABLE]
+    if kinds:
+        shown = [_SHORT.get(kind, kind) for kind in kinds[:most]]
+        counts = [f" ×{found[kind]}" if found[kind] > 1 else "" for kind in kinds[:most]]
+        line = ", ".join(name + count for name, count in zip(shown, counts, strict=True))
+        return line[0].upper() + line[1:]
+    ectopic = sum(count for name, count in headline["beats"].items() if name != BeatClass.N.name)
+    return f"{ectopic} ectopic beats" if ectopic else "None"
 
 
 def class_name(beat_class: BeatClass) -> str:
@@ -74,7 +121,7 @@ def clock(seconds: float) -> str:
 
 def describe(finding: Finding) -> str:
     """Return a finding in one line: ``Ventricular tachycardia, 5 beats, 164 bpm``."""
-    kind = _KIND.get(finding.kind, finding.kind[0].upper() + finding.kind[1:])
+    kind = kind_name(finding.kind)
     length = duration(finding.end - finding.onset)
     if finding.rate_bpm is None or finding.kind == "pause":
         return f"{kind}, {length}"

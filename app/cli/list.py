@@ -14,7 +14,7 @@ from app.cli.options import (
     VaultOption,
 )
 from app.cli.output import note, say_json, say_table
-from app.cli.words import moment, patient_name, summary
+from app.cli.words import moment, patient_name
 
 if TYPE_CHECKING:
     from app.vault import StoredRecording
@@ -42,10 +42,10 @@ def list_recordings(
         note("The vault is empty. Put recordings into it with: tracekeep analyze PATH...")
         return
 
-    from app.wording import duration
+    from app.wording import duration, weightiest
 
     say_table(
-        ["ID", "RECORDING", "PATIENT", "RECORDED", "LENGTH", "FOUND"],
+        ["ID", "RECORDING", "PATIENT", "RECORDED", "LENGTH", "BEATS", "WEIGHTIEST FINDINGS"],
         [
             [
                 recording.id[:8],
@@ -53,7 +53,8 @@ def list_recordings(
                 patient_name(recording.patient),
                 moment(recording.start),
                 duration(recording.duration_s),
-                summary(recording.headline),
+                f"{sum(recording.headline['beats'].values()):,}",
+                weightiest(recording.headline, most=3),
             ]
             for recording in recordings
         ],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from app.cli.list import facts
 from app.cli.options import (
@@ -18,8 +20,13 @@ from app.cli.output import say, say_json
 from app.cli.words import moment, patient_name
 
 if TYPE_CHECKING:
-    from app.report import Report
+    from collections.abc import Sequence
+
+    from app.report import Finding, Report
     from app.vault import StoredRecording
+
+_FEW = 30  # findings that are all listed
+_LONGEST = 3
 
 
 def show(
@@ -29,6 +36,9 @@ def show(
     passphrase_file: PassphraseFileOption = None,
     passphrase_command: PassphraseCommandOption = None,
     recovery_key_file: RecoveryKeyFileOption = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="List every finding, not only the longest of each kind.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Show what was found in a recording, and how.
@@ -43,10 +53,10 @@ def show(
         del values["beats"]
         say_json({"recording": facts(recording), "report": values})
         return
-    say("\n".join(_lines(recording, report)))
+    say("\n".join(_lines(recording, report, every)))
 
 
-def _lines(recording: StoredRecording, report: Report) -> list[str]:
+def _lines(recording: StoredRecording, report: Report, every: bool) -> list[str]:  # noqa: FBT001
     from app import wording
     from app.report import NOTICE
     from signals.ecg.beat import BeatClass
@@ -80,8 +90,7 @@ def _lines(recording: StoredRecording, report: Report) -> list[str]:
                 for cls in BeatClass
             ],
         ),
-        f"Findings: {len(report.findings) or 'none'}",
-        *(f"  {wording.clock(f.onset):>8}  {wording.describe(f)}" for f in report.findings),
+        *_findings(report.findings, every),
         "",
     ]
     if report.subject.repairs:
@@ -98,6 +107,24 @@ def _lines(recording: StoredRecording, report: Report) -> list[str]:
         ],
     )
     return [*lines, NOTICE]
+
+
+def _findings(findings: Sequence[Finding], every: bool) -> list[str]:  # noqa: FBT001
+    """Return a line for each finding, or for each kind its number and its longest ones."""
+    from app.wording import BY_WEIGHT, clock, describe, kind_name
+
+    def line(finding: Finding) -> str:
+        return f"  {clock(finding.onset):>8}  {describe(finding)}"
+
+    if every or len(findings) <= _FEW:
+        return [f"Findings: {len(findings) or 'none'}", *map(line, findings)]
+    lines = [f"Findings: {len(findings)}, the longest of each kind (--all lists every one)"]
+    for kind in BY_WEIGHT:
+        alike = [finding for finding in findings if finding.kind == kind]
+        if alike:
+            longest = sorted(alike, key=lambda f: f.onset - f.end)[:_LONGEST]
+            lines += [f"  {kind_name(kind)} ×{len(alike)}", *(f"  {line(f)}" for f in longest)]
+    return lines
 
 
 def _block(title: str, rows: list[tuple[str, str]]) -> list[str]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from signals.ecg.beat import BeatClass
-
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -13,18 +11,13 @@ if TYPE_CHECKING:
 
 
 def summary(headline: dict[str, Any]) -> str:
-    """Return the beats and findings of a report's headline in one line."""
-    from app.wording import class_name
+    """Return the beats and the weightiest findings of a report's headline in one line."""
+    from app.wording import weightiest
 
     counts = headline["beats"]
-    parts = [f"{sum(counts.values())} beats"]
-    parts += [
-        f"{counts[cls.name]} {class_name(cls)}"
-        for cls in BeatClass
-        if cls is not BeatClass.N and counts[cls.name]
-    ]
-    parts += [f"{kind} ×{count}" for kind, count in headline["findings"].items()]
-    return ", ".join(parts)
+    ectopic = [f"{counts[cls]} {cls}" for cls in "SVFQ" if counts[cls]]
+    beats = f"{sum(counts.values())} beats" + (f" ({', '.join(ectopic)})" if ectopic else "")
+    return f"{beats}. {weightiest(headline, most=3)}" if headline["findings"] else beats
 
 
 def patient_name(patient: Patient) -> str:

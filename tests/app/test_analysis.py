@@ -9,14 +9,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from app.analysis import (
-    UNREADABLE,
     AnalysisError,
     EcgAnalyzer,
     Events,
     analyze_recording,
     choose_leads,
 )
-from app.report import Report
+from app.report import UNREADABLE, Report
 from ml.registry import bundle_for
 from signals.ecg.beat import BeatClass
 from signals.ecg.rhythm import RhythmKind
@@ -219,6 +218,12 @@ def test_ten_kilohertz_is_read() -> None:
 def test_no_ecg_lead_names_the_channels() -> None:
     with pytest.raises(AnalysisError, match="Fp1, C3"):
         choose_leads(recording(*(channel(n, kind=ChannelKind.EEG) for n in ("Fp1", "C3"))))
+
+
+def test_many_channels_are_not_all_named() -> None:
+    made = recording(*(channel(f"E{n}", kind=ChannelKind.EEG) for n in range(64)))
+    with pytest.raises(AnalysisError, match=r"E10, E11 and 52 more"):
+        choose_leads(made)
 
 
 def test_named_channels_are_taken_whatever_their_kind() -> None:

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from app.report import Finding, Measurement
+from app.report import UNCLEAR, UNREADABLE, Finding, Measurement
 from app.wording import (
+    BY_WEIGHT,
     class_name,
     clock,
     describe,
     duration,
     measurement_name,
     measurement_value,
+    weightiest,
 )
 from signals.ecg.beat import BeatClass
 from signals.ecg.rhythm import RhythmKind
@@ -63,6 +65,29 @@ def test_every_kind_of_rhythm_has_words(kind: RhythmKind) -> None:
     words = describe(Finding(kind.value, 0, 30, 40, 80.0))
     assert kind.value in words.lower()
     assert words[0].isupper()
+
+
+@pytest.mark.parametrize(
+    ("findings", "beats", "words"),
+    [
+        (
+            {"pause": 2, "ventricular tachycardia": 1, "unreadable": 1, "tachycardia": 3},
+            {"N": 9, "V": 3},
+            "Ventricular tachycardia, pause ×2",
+        ),
+        ({"atrial fibrillation": 1}, {"N": 9}, "Suspected atrial fibrillation"),
+        ({"unreadable": 1}, {"N": 9, "S": 1, "V": 2}, "3 ectopic beats"),
+        ({}, {"N": 9}, "None"),
+    ],
+)
+def test_the_weightiest_findings_come_first(
+    findings: dict[str, int], beats: dict[str, int], words: str
+) -> None:
+    assert weightiest({"findings": findings, "beats": beats}, most=2) == words
+
+
+def test_every_kind_of_finding_has_a_weight() -> None:
+    assert set(BY_WEIGHT) == {*map(str, RhythmKind), UNREADABLE, UNCLEAR}
 
 
 @pytest.mark.parametrize("beat_class", BeatClass)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from app.report import NOTICE, Report
+from app.cli.show import _findings
+from app.report import NOTICE, Finding, Report
 from app.vault import StoredRecording
-from app.wording import describe
+from app.wording import describe, weightiest
 from tests.app.cli.helpers import Place, Run
 
 
@@ -32,9 +33,9 @@ def test_an_empty_vault_is_said_to_be_empty(tracekeep: Run, vault: Place) -> Non
 
 def test_list(tracekeep: Run, vault: Place, stored: StoredRecording) -> None:
     titles, row = tracekeep("list", *vault.options).stdout.splitlines()
-    assert titles.split() == ["ID", "RECORDING", "PATIENT", "RECORDED", "LENGTH", "FOUND"]
+    assert titles.split()[:6] == ["ID", "RECORDING", "PATIENT", "RECORDED", "LENGTH", "BEATS"]
     assert row.startswith(f"{stored.id[:8]}  a ")
-    assert "ventricular ectopic" in row
+    assert weightiest(stored.headline, most=3) in row
     (facts,) = json.loads(tracekeep("list", *vault.options, "--json").stdout)
     assert facts["id"] == stored.id
     assert facts["headline"] == stored.headline
@@ -107,3 +108,15 @@ def test_export_of_csv_to_stdout_is_no_json(
     done = tracekeep("export", stored.id, *vault.options, "--format", "csv", "--json")
     assert done.exit_code == 2
     assert tracekeep("export", stored.id, *vault.options, "--format", "xml").exit_code == 2
+
+
+def test_of_many_findings_the_longest_of_each_kind_are_shown() -> None:
+    runs = [
+        Finding("ventricular couplet", float(k), k + 0.3 + k / 100, 2, 150.0) for k in range(40)
+    ]
+    lines = _findings([*runs, Finding("pause", 50.0, 53.0, 2, 20.0)], every=False)
+    assert "41" in lines[0]
+    assert lines[1:3] == ["  Pause ×1", "     0:00:50  Pause, 3.0 s"]
+    assert lines[3] == "  Ventricular couplet ×40"
+    assert [line.split()[0] for line in lines[4:]] == ["0:00:39", "0:00:38", "0:00:37"]
+    assert len(_findings(runs, every=True)) == 41
