@@ -80,8 +80,8 @@ def weightiest(headline: dict[str, Any], most: int) -> str:
         counts = [f" ×{found[kind]}" if found[kind] > 1 else "" for kind in kinds[:most]]
         line = ", ".join(name + count for name, count in zip(shown, counts, strict=True))
         return line[0].upper() + line[1:]
-    ectopic = sum(count for name, count in headline["beats"].items() if name != BeatClass.N.name)
-    return f"{ectopic} ectopic beats" if ectopic else "None"
+    ectopic = sum(headline["beats"].get(cls, 0) for cls in "SVF")
+    return f"{ectopic} ectopic beats" if ectopic else "No findings"
 
 
 def class_name(beat_class: BeatClass) -> str:

@@ -108,7 +108,7 @@ def run_case(record: Path, folder: Path) -> dict[str, Any]:
 def measure(spent: dict[str, float], cls: type, name: str, stage: str) -> None:
     method = getattr(cls, name)
 
-    def timed(*args: Any, **kwargs: Any) -> Any:
+    def timed(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         begun = time.process_time()
         try:
             return method(*args, **kwargs)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
 
 def _recordings() -> Path | None:
     root = Path(os.environ.get("TRACEKEEP_DATA", Path.home() / ".cache/tracekeep/data"))

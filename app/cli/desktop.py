@@ -28,9 +28,9 @@ def desktop(
     try:
         from app.desktop import run
     except ModuleNotFoundError as error:
-        if error.name and error.name.partition(".")[0] in {"PySide6", "pyqtgraph"}:
+        if error.name and error.name.partition(".")[0] == "PySide6":
             raise CommandError(
-                "the window needs PySide6 and pyqtgraph: pip install 'tracekeep[desktop]'"
+                "the window needs PySide6: pip install 'tracekeep[desktop]'"
             ) from error
         raise
     raise typer.Exit(run(vault, recordings or []))

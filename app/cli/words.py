@@ -15,9 +15,9 @@ def summary(headline: dict[str, Any]) -> str:
     from app.wording import weightiest
 
     counts = headline["beats"]
-    ectopic = [f"{counts[cls]} {cls}" for cls in "SVFQ" if counts[cls]]
-    beats = f"{sum(counts.values())} beats" + (f" ({', '.join(ectopic)})" if ectopic else "")
-    return f"{beats}. {weightiest(headline, most=3)}" if headline["findings"] else beats
+    ectopic = [f", {counts[cls]} {cls}" for cls in "SVFQ" if counts[cls]]
+    beats = f"{sum(counts.values())} beats{''.join(ectopic)}"
+    return f"{beats}. {weightiest(headline, most=3)}"
 
 
 def patient_name(patient: Patient) -> str:

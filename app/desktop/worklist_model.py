@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
 from app import wording
-from signals.ecg.episode import RhythmKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,41 +20,12 @@ _HEADS = ("State", "Patient", "When", "Length", "Heart rate", "Weightiest findin
 _NUMBERS = frozenset({LENGTH, RATE})
 _THIN = "\u2009"
 
-BY_WEIGHT = (
-    RhythmKind.VENTRICULAR_TACHYCARDIA,
-    RhythmKind.PAUSE,
-    RhythmKind.ATRIAL_FIBRILLATION,
-    RhythmKind.IDIOVENTRICULAR_RHYTHM,
-    RhythmKind.SUPRAVENTRICULAR_RUN,
-    RhythmKind.VENTRICULAR_COUPLET,
-    RhythmKind.VENTRICULAR_BIGEMINY,
-    RhythmKind.VENTRICULAR_TRIGEMINY,
-    RhythmKind.TACHYCARDIA,
-    RhythmKind.BRADYCARDIA,
-    RhythmKind.SUPRAVENTRICULAR_COUPLET,
-)
 _SHOWN = 2
 
 
 def patient_name(stored: StoredRecording) -> str:
     """Return the patient's name or code, or the recording's name where the file tells neither."""
     return stored.patient.name or stored.patient.code or stored.name
-
-
-def weightiest(headline: dict[str, Any]) -> str:
-    """Return the two weightiest kinds of findings, and how often each was found."""
-    found = headline["findings"]
-    parts = []
-    for kind in BY_WEIGHT:
-        if count := found.get(kind.value):
-            doubt = "suspected " if kind is RhythmKind.ATRIAL_FIBRILLATION else ""
-            times = f" ×{_THIN}{count}" if count > 1 else ""
-            parts.append(doubt + kind.value + times)
-    if parts:
-        shown = ", ".join(parts[:_SHOWN])
-        return shown[0].upper() + shown[1:]
-    ectopic = sum(count for name, count in headline["beats"].items() if name != "N")
-    return f"{ectopic} ectopic beats" if ectopic else "None"
 
 
 def quality(headline: dict[str, Any]) -> str:
@@ -143,5 +113,5 @@ def _cell(stored: StoredRecording, column: int) -> str:
         rate = stored.headline["measurements"].get("heart_rate_mean")
         return "Not measurable" if rate is None else f"{rate:.0f}{_THIN}bpm"
     if column == FINDINGS:
-        return weightiest(stored.headline)
+        return wording.weightiest(stored.headline, _SHOWN)
     return quality(stored.headline) if column == QUALITY else "Proposed"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +16,6 @@ from app.desktop.window import MainWindow
 from app.vault import Vault
 from signals.simulate import holter_scenario, simulate_ecg
 from signals.writers.edf import write_edf
-
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 PASSPHRASE = "correct horse battery staple"
 

@@ -15,8 +15,6 @@ from app.actions import ACTIONS, View
 from app.desktop.keys_help import KeysHelp
 from app.desktop.window import MainWindow
 
-pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")
-
 
 @pytest.mark.parametrize("view", list(View))
 def test_no_key_means_two_things_in_one_view(view: View) -> None:

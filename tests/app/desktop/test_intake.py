@@ -17,8 +17,6 @@ from app.desktop.intake import IntakeState
 from app.desktop.window import MainWindow
 from tests.app.desktop.conftest import is_shown, unlock
 
-pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")
-
 SLOW = 60_000
 
 

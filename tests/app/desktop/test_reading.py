@@ -17,8 +17,6 @@ from signals.ecg.beat import BeatClass
 from signals.recording import Recording
 from tests.app.desktop.conftest import is_shown
 
-pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")
-
 
 def press(qtbot: QtBot, window: MainWindow, key: Qt.Key, *, ctrl: bool = False) -> None:
     held = Qt.KeyboardModifier.ControlModifier if ctrl else Qt.KeyboardModifier.NoModifier

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from PySide6.QtCore import QSettings, Qt
 from PySide6.QtWidgets import QLineEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
@@ -10,8 +9,6 @@ from pytestqt.qtbot import QtBot
 from app.actions import View
 from app.desktop.window import MainWindow
 from tests.app.desktop.conftest import PASSPHRASE, is_shown, unlock
-
-pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")
 
 
 def click(qtbot: QtBot, page: QWidget, text: str) -> None:

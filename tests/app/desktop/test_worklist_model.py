@@ -4,28 +4,11 @@ from typing import Any
 
 import pytest
 
-from app.desktop.worklist_model import BY_WEIGHT, quality, weightiest
-from signals.ecg.episode import RhythmKind
+from app.desktop.worklist_model import quality
 
 
 def headline(**values: Any) -> dict[str, Any]:  # noqa: ANN401
     return {"beats": {"N": 100, "V": 0}, "findings": {}, "measurements": {}} | values
-
-
-def test_every_kind_of_rhythm_has_its_weight() -> None:
-    assert set(BY_WEIGHT) == set(RhythmKind)
-
-
-def test_the_two_weightiest_findings_are_shown_with_how_often_they_were_found() -> None:
-    found = {"bradycardia": 9, "atrial fibrillation": 1, "ventricular tachycardia": 3}
-    assert weightiest(headline(findings=found)) == (
-        "Ventricular tachycardia ×\u20093, suspected atrial fibrillation"
-    )
-
-
-def test_without_findings_ectopic_beats_are_counted() -> None:
-    assert weightiest(headline(beats={"N": 90, "V": 4, "S": 3})) == "7 ectopic beats"
-    assert weightiest(headline()) == "None"
 
 
 @pytest.mark.parametrize(
