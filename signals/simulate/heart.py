@@ -265,7 +265,9 @@ class _Heart:
         self._episode(first, RhythmKind.PAUSE)
 
     def _episode(self, first: int, kind: RhythmKind, until: int | None = None) -> None:
-        """Note the episode from beat `first` to the last one before index `until`."""
+        """Note the episode from beat `first` to the last one before index `until`, if any."""
+        if first == len(self.times):  # it would have ended before its first beat
+            return
         last = self.times[:until][-1]
         onset = self.times[first]
         if onset < self._last_moment:

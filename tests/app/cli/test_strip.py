@@ -9,6 +9,9 @@ from tests.app.cli.helpers import Place, Run
 
 pytest.importorskip("PySide6", exc_type=ImportError)
 
+# Without one, drawing makes an application of its own, which the tests of windows cannot share.
+pytestmark = pytest.mark.usefixtures("qapp")
+
 
 @pytest.fixture
 def recording_id(tracekeep: Run, vault: Place, two_patients: Path) -> str:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from signals.ecg.beat import BeatClass
@@ -320,6 +320,16 @@ def test_noise_that_cannot_be_is_refused(facts: dict[str, float]) -> None:
     ),
     n_af=st.integers(0, 1),
     seed=st.integers(0, 2**32),
+)
+@example(
+    duration=5.0,
+    rate=100.0,
+    heart_rate=30.0,
+    rr_variability=0.0,
+    leads=["MLII"],
+    noise=NoiseLevels(),
+    n_af=1,  # over before the next beat
+    seed=0,
 )
 def test_any_scenario_gives_a_sound_recording(
     duration: float,
