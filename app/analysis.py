@@ -54,6 +54,9 @@ QUALITY_LETTERS = {
 }
 _BLOCK_S = 60.0
 _LABELS_SHOWN = 12
+_LONGEST_DAYS = 31
+_USUAL_RANGE_MV = 1.5  # of a second with a beat in it
+_SCALED_FROM_S = 300
 
 
 class AnalysisError(Exception):
@@ -163,7 +166,7 @@ def analyze_recording(
     chosen = choose_leads(recording, leads)
     channels = [recording.channels[index] for index in chosen]
     rate = channels[0].rate
-    factors, doubts = zip(*(_to_millivolts(channel) for channel in channels), strict=True)
+    factors, doubts = zip(*(_to_millivolts(recording, index) for index in chosen), strict=True)
     rails = [
         (low * factor, high * factor)
         for (low, high), factor in zip((c.physical_range for c in channels), factors, strict=True)
@@ -174,6 +177,11 @@ def analyze_recording(
     except ValueError as error:
         raise AnalysisError(f"{channels[0].label}: {error}") from error
 
+    if channels[0].duration > _LONGEST_DAYS * 86_400:
+        days = channels[0].duration / 86_400
+        raise AnalysisError(
+            f"it claims to be {days:,.0f} days long; up to {_LONGEST_DAYS} days are analysed"
+        )
     in_millivolts = np.asarray(factors, np.float32)[:, np.newaxis]
     events = []
     for block in recording.blocks(chosen, _BLOCK_S):
@@ -183,8 +191,8 @@ def analyze_recording(
     events.append(analyzer.finish())
 
     quality = np.concatenate([e.quality for e in events], axis=1)
-    beats = _report_beats(rate, _joined([e.beats for e in events]))
     episodes = [episode for e in events for episode in e.episodes]
+    beats = _report_beats(rate, _joined([e.beats for e in events]), episodes)
     unreadable = _unreadable(quality)
     unclear = [gap for e in events for gap in e.unclear]
     intervals = _Intervals.of(beats, unreadable, unclear)
@@ -241,7 +249,7 @@ def choose_leads(recording: Recording, labels: Sequence[str] | None = None) -> l
     if not candidates:
         raise AnalysisError(
             f"no channel is labelled as an ECG lead; its channels are: {there}. "
-            "If one of them is an ECG, name it"
+            "If one of them is an ECG, name it as a lead"
         )
     groups = Counter(_grid(recording.channels[index]) for index in candidates)
     if labels and len(groups) > 1:
@@ -262,12 +270,21 @@ def _grid(channel: Channel) -> tuple[float, int]:
     return channel.rate, channel.n_samples
 
 
-def _to_millivolts(channel: Channel) -> tuple[float, str]:
+def _to_millivolts(recording: Recording, index: int) -> tuple[float, str]:
+    """Return the factor to mV, and what is doubtful about it in words, empty if nothing."""
+    channel = recording.channels[index]
     if channel.unit.volts is not None:
         return channel.unit.factor_to(MILLIVOLT), ""
-    return 1.0, (
-        f"{channel.label}: its unit ({channel.unit.symbol}) is no voltage; it was read as mV to "
-        "find beats, and its amplitudes mean nothing."
+    # Beats are found by their height in mV, so one has to be supposed.
+    second = max(1, round(channel.rate))
+    start = recording.read([index], 0, min(channel.n_samples, _SCALED_FROM_S * second))[0]
+    seconds = start[: len(start) // second * second].reshape(-1, second)
+    ranges = seconds.max(axis=1, initial=-np.inf) - seconds.min(axis=1, initial=np.inf)
+    ranges = ranges[np.isfinite(ranges) & (ranges > 0)]
+    factor = _USUAL_RANGE_MV / float(np.median(ranges)) if len(ranges) else 1.0
+    return factor, (
+        f"{channel.label}: its unit ({channel.unit.symbol}) is no voltage; beats were looked for "
+        "as if they were of usual height, and amplitudes mean nothing."
     )
 
 
@@ -284,10 +301,21 @@ def _joined(batches: Sequence[ClassifiedBeats]) -> ClassifiedBeats:
     )
 
 
-def _report_beats(rate: float, beats: ClassifiedBeats) -> Beats:
-    given = beats.probabilities[np.arange(len(beats.classes)), beats.classes]
+def _report_beats(rate: float, beats: ClassifiedBeats, episodes: Sequence[Episode]) -> Beats:
+    """Return the beats as they are reported.
+
+    In atrial fibrillation no beat comes early, for there is no rhythm that it could come before:
+    what the model takes for supraventricular ectopy there is reported as N.
+    """
+    times = beats.samples / rate
+    classes = beats.classes.copy()
+    for episode in episodes:
+        if episode.kind is RhythmKind.ATRIAL_FIBRILLATION:
+            inside = (times >= episode.onset) & (times <= episode.end)
+            classes[inside & (classes == BeatClass.S)] = BeatClass.N
+    given = beats.probabilities[np.arange(len(classes)), classes]
     percent = np.round(given * 100).astype(np.uint8)
-    return Beats(rate, beats.samples, beats.classes, percent)
+    return Beats(rate, beats.samples, classes, percent)
 
 
 @dataclass(frozen=True, slots=True)

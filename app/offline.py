@@ -9,12 +9,14 @@ through Python's own socket module, which is what ``urllib``, ``http``, ``reques
 ``asyncio`` and ``ssl`` all stand on. A hook cannot be taken away again as long as the process
 lives, and it sees later imports and every thread.
 
-What it cannot promise: compiled code that calls the operating system by itself (a C extension,
-``ctypes``, Qt's own network module, which is not installed) never asks Python; a program that is
-started from here is a process of its own; and a connection that was opened before, or handed over
-as a file descriptor, can still be written to. That is why every entry point calls this before
-anything else, worker processes included. Where even that must not be possible, let the operating
-system forbid it (``systemd``: ``PrivateNetwork=yes``; Flatpak: no ``--share=network``).
+Qt's own network modules never ask Python, so their import is refused.
+
+What it cannot promise: other compiled code that calls the operating system by itself (a C
+extension, ``ctypes``) never asks Python either; a program that is started from here is a process
+of its own; and a connection that was opened before can still be written to. That is why every
+entry point calls this before anything else, worker processes included. Where even that must not be
+possible, let the operating system forbid it (``systemd``: ``PrivateNetwork=yes``; Flatpak: no
+``--share=network``).
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ _LOOK_UPS = frozenset(
     }
 )
 _USES = frozenset({"socket.bind", "socket.connect", "socket.sendmsg", "socket.sendto"})
-_FROM_DESCRIPTOR = -1  # family of socket.socket(fileno=...), which is asked about when it is used
+_MODULES = frozenset({"PySide6.QtDBus", "PySide6.QtNetwork", "PySide6.QtWebSockets"})
 
 _installed = False
 
@@ -59,10 +61,14 @@ def forbid_network() -> None:
 
 
 def _refuse(event: str, args: tuple[Any, ...]) -> None:
-    if not event.startswith("socket."):  # the hook is asked about every import and opened file
+    if event == "import":
+        if args[0] in _MODULES:
+            raise NetworkForbiddenError(f"to import {args[0]}")
+    elif not event.startswith("socket."):  # the hook is asked about every opened file, too
         return
-    if event == "socket.__new__":
-        if args[1] not in (socket.AF_UNIX, _FROM_DESCRIPTOR):
+    elif event == "socket.__new__":
+        # -1 stands for "as the descriptor is", but also for the default, which is AF_INET
+        if args[1] != socket.AF_UNIX:
             raise NetworkForbiddenError("to open a network socket")
     elif event in _USES:
         if args[0].family != socket.AF_UNIX:

@@ -75,6 +75,8 @@ def weightiest(headline: dict[str, Any], most: int) -> str:
     """
     found = headline["findings"]
     kinds = [kind for kind in BY_WEIGHT if kind in found and kind != UNREADABLE]
+    if not sum(headline["beats"].values()) and not kinds:
+        return "No beats found"
     if kinds:
         shown = [_SHORT.get(kind, kind) for kind in kinds[:most]]
         counts = [f" ×{found[kind]}" if found[kind] > 1 else "" for kind in kinds[:most]]

@@ -28,7 +28,8 @@ def wfdb_annotations(report: Report) -> list[WfdbAnnotation]:
 
     A rhythm begins one sample before its first beat and the basic rhythm, ``(N``, one sample after
     its last, so that no rhythm change falls on a beat. Where rhythms lie in one another, say a
-    ventricular tachycardia within atrial fibrillation, the one that began last is written.
+    ventricular tachycardia within atrial fibrillation, the one that began last is written. Of a
+    recording without beats nothing is said.
     """
     beats = [
         WfdbAnnotation(sample, BeatClass(cls).symbol, "")
@@ -47,6 +48,8 @@ def _rhythm_changes(report: Report) -> list[WfdbAnnotation]:
         if _rhythm(finding):
             beginning[max(0, round(finding.onset * report.beats.rate) - 1)].append(finding)
             ending[round(finding.end * report.beats.rate) + 1].append(finding)
+    if not beginning and not len(report.beats):
+        return []
     changes = []
     going: list[Finding] = []
     told = ""

@@ -111,7 +111,8 @@ class QrsDetector:
         self._noises = np.zeros((self._n_leads, 0))
         # height and noise of the last two samples searched; nothing before the first
         self._border = np.zeros((2, 1))
-        self._was_readable = np.ones(self._n_leads, bool)
+        # as after a gap: the step from nothing to the first sample is no beat
+        self._was_readable = np.zeros(self._n_leads, bool)
         self._leads_start = 0
         self._leads = np.zeros(0, np.intp)  # the lead that beats are aligned by; -1: none readable
 
@@ -156,6 +157,8 @@ class QrsDetector:
             self._filter(np.full((self._n_leads, held), np.nan, np.float32))
             length = -(-self._seen // self._factor) - self._edge(self._second)
             self._energy = self._energy[:, :length]
+            # nor is the step from the last sample to nothing
+            self._energy[:, max(0, length - self._front.delay) :] = 0.0
         peaks, unclear = self._search(at_end=True)
         return QrsBatch(peaks, quality, (*unclear, *self._gaps.finish(self._seen)))
 

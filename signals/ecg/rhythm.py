@@ -152,6 +152,8 @@ class RhythmTracker:
             self._breaks = _merged([*self._breaks, *breaks])
         episodes: list[Episode] = []
         for sample, kind in zip(samples.tolist(), classes.tolist(), strict=True):
+            if self._last_sample is None and self._is_readable_until(sample):
+                episodes += self._silence(0, sample, 1)
             last = sample if self._last_sample is None else self._last_sample
             readable = last < sample and self._is_readable_until(sample)
             rr = (sample - last) / self._rate if readable else None
@@ -169,16 +171,28 @@ class RhythmTracker:
     def finish(self, end_sample: int) -> list[Episode]:
         """Return the episodes that the end of the recording, after `end_sample` samples, closes.
 
-        A recording that ends without beats for long enough ends with a pause of one beat.
+        A recording that ends without beats for long enough ends with a pause of one beat; one
+        without any beat is a pause of none wherever it can be read.
         """
         rules = (*self._rules, *self._patterns)
         episodes = [episode for rule in rules for episode in rule.finish()]
-        if self._last_sample is not None and self._is_readable_until(end_sample):
-            onset, end = self._last_sample / self._rate, end_sample / self._rate
-            if end - onset >= self._pause_s:
-                bpm = 60.0 / (end - onset)
-                episodes.append(Episode(RhythmKind.PAUSE, onset, end, 1, bpm, bpm))
+        if self._last_sample is not None:
+            if self._is_readable_until(end_sample):
+                episodes += self._silence(self._last_sample, end_sample, 1)
+            return episodes
+        silent_since = 0
+        for start, stop in [*self._breaks, (end_sample, end_sample)]:
+            episodes += self._silence(silent_since, min(start, end_sample), 0)
+            silent_since = stop
         return episodes
+
+    def _silence(self, start: int, stop: int, n_beats: int) -> list[Episode]:
+        """Return the pause between two samples of which not both are beats, if it is one."""
+        onset, end = start / self._rate, stop / self._rate
+        if end - onset < self._pause_s:
+            return []
+        bpm = 60.0 / (end - onset)
+        return [Episode(RhythmKind.PAUSE, onset, end, n_beats, bpm, bpm)]
 
     def _is_readable_until(self, sample: int) -> bool:
         """Return whether no break lies between the last beat and `sample`; forget those before."""

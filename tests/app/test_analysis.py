@@ -248,9 +248,75 @@ def test_no_samples_is_refused() -> None:
         choose_leads(recording(channel(n_samples=0)))
 
 
-def test_an_unknown_unit_is_read_with_a_doubt() -> None:
+@pytest.mark.parametrize("size", [0.001, 1.0, 200.0])
+def test_an_unknown_unit_is_read_with_a_doubt(size: float) -> None:
+    in_mv = simulate_ecg(EcgScenario(duration=60.0, leads=("MLII",), seed=1)).recording
+    (lead,) = in_mv.channels
+    unitless = ArrayRecording(
+        [in_mv.read_digital([0], 0, lead.n_samples)[0]],
+        format="test",
+        name="without a unit",
+        channels=(
+            dataclasses.replace(
+                lead, unit=ARBITRARY, scale=lead.scale * size, offset=lead.offset * size
+            ),
+        ),
+    )
+    report = analyze_recording(unitless)
+    assert any("MLII" in repair and "voltage" in repair for repair in report.subject.repairs)
+    assert abs(len(report.beats) - len(analyze_recording(in_mv).beats)) <= 1
+
+
+def test_a_flat_lead_without_a_unit_is_unreadable() -> None:
     report = analyze_recording(recording(channel("ECG", unit=ARBITRARY)))
-    assert any("ECG" in repair and "voltage" in repair for repair in report.subject.repairs)
+    assert report.measurement("unreadable").value == 100.0
+
+
+def test_a_heart_that_stands_still_is_a_finding() -> None:
+    rng = np.random.default_rng(1)
+    lead = channel(n_samples=120 * 250)
+    still = ArrayRecording(
+        [np.rint(3 * rng.standard_normal(lead.n_samples)).astype(np.int16)],
+        format="test",
+        name="asystole",
+        channels=(lead,),
+    )
+    report = analyze_recording(still)
+    assert len(report.beats) == 0
+    (pause,) = report.findings
+    assert (pause.kind, pause.onset, pause.n_beats) == (RhythmKind.PAUSE, 0.0, 0)
+    assert pause.end == pytest.approx(120.0)
+
+
+@pytest.mark.parametrize("hertz", [50.0, 60.0])
+def test_hum_alone_has_no_beats(hertz: float) -> None:
+    lead = channel(n_samples=60 * 250)
+    time = np.arange(lead.n_samples) / RATE
+    hum = ArrayRecording(
+        [np.rint(100 * np.sin(2 * np.pi * hertz * time)).astype(np.int16)],
+        format="test",
+        name="hum",
+        channels=(lead,),
+    )
+    assert len(analyze_recording(hum).beats) == 0
+
+
+def test_what_claims_to_be_endless_is_refused() -> None:
+    endless = ArrayRecording(
+        [np.zeros(1, np.int16)],
+        format="test",
+        name="endless",
+        channels=(channel(n_samples=10**11),),
+    )
+    with pytest.raises(AnalysisError, match="31 days"):
+        analyze_recording(endless)
+
+
+def test_in_fibrillation_no_beat_is_supraventricular_ectopic(report: Report) -> None:
+    for finding in report.findings:
+        if finding.kind == RhythmKind.ATRIAL_FIBRILLATION:
+            inside = (report.beats.times > finding.onset) & (report.beats.times < finding.end)
+            assert BeatClass.S not in report.beats.classes[inside]
 
 
 def test_what_progress_raises_ends_the_analysis() -> None:

@@ -40,6 +40,10 @@ def _run(code: str) -> subprocess.CompletedProcess[str]:
         "ready.sendto(b'x', ('127.0.0.1', 9))",
         "ready.sendmsg([b'x'], [], 0, ('127.0.0.1', 9))",
         "socket.socket(fileno=os.dup(ready.fileno())).connect(('127.0.0.1', 9))",
+        "socket.SocketType().listen()",
+        "import _socket; _socket.socket()",
+        "import PySide6.QtNetwork",
+        "from PySide6 import QtNetwork",
         "import http.client; http.client.HTTPConnection('127.0.0.1', 9).request('GET', '/')",
     ],
 )

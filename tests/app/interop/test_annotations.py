@@ -67,7 +67,11 @@ def test_a_rhythm_within_another_goes_back_to_it() -> None:
 def test_what_is_no_rhythm_is_not_written() -> None:
     pause = finding(RhythmKind.PAUSE, 300, 700)
     unreadable = finding("unreadable", 0, 1000)
-    assert [a.note for a in wfdb_annotations(report([], "", pause, unreadable))] == ["(N"]
+    assert wfdb_annotations(report([9], "N", pause, unreadable)) == [(0, "+", "(N"), (9, "N", "")]
+
+
+def test_of_a_recording_without_beats_nothing_is_said() -> None:
+    assert wfdb_annotations(report([], "", finding("unreadable", 0, 1000))) == []
 
 
 def test_a_rhythm_that_is_there_from_the_start_is_told_first() -> None:
@@ -93,7 +97,8 @@ def test_annotations_ascend_hold_every_beat_and_end_in_the_basic_rhythm(
     assert [a.sample for a in found] == sorted(a.sample for a in found)
     assert [a.sample for a in found if a.symbol == "N"] == sorted(samples)
     notes = [a.note for a in found if a.symbol == "+"]
-    assert notes[-1] == "(N"
+    assert notes[-1:] == ["(N"] * bool(notes)
+    assert notes or not samples
     assert all(one != other for one, other in pairwise(notes))
     told = {kind.wfdb for kind in {f.kind for f in findings} & set(RhythmKind) if kind.wfdb}
     assert set(notes) - {"(N"} <= told

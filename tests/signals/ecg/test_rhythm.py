@@ -60,6 +60,21 @@ def test_a_pause_parts_beats_of_one_pattern() -> None:
     assert _kinds(_track(*_beats("NNVVNN", [0.8, 0.8, 0.8, 5.0, 0.8, 0.8]))) == [RhythmKind.PAUSE]
 
 
+def test_silence_before_the_first_beat_is_a_pause() -> None:
+    samples, classes = _beats("NNNN", [9.0, 0.8, 0.8, 0.8])
+    [pause] = _track(samples, classes)
+    assert (pause.onset, pause.end, pause.n_beats) == (0.0, 9.0, 1)
+    assert _track(samples, classes, ((0, 250),)) == []
+
+
+def test_a_recording_without_beats_is_silent_where_it_can_be_read() -> None:
+    tracker = RhythmTracker(RATE)
+    empty = np.empty(0, np.int64)
+    assert tracker.push(empty, empty.astype(np.int8), [(2500, 5000), (5250, 6000)]) == []
+    pauses = [(e.onset, e.end, e.n_beats) for e in tracker.finish(10_000)]
+    assert pauses == [(0.0, 10.0, 0), (24.0, 40.0, 0)]
+
+
 def test_breaks_may_come_in_any_order() -> None:
     samples, classes = _beats("N" * 20, [0.8] * 9 + [5.0] + [0.8] * 10)
     tracker = RhythmTracker(RATE)
