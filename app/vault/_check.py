@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.vault._blobs import blob_errors, blob_path, blobs_on_disk, open_blob
+from app.vault._blobs import KINDS, blob_errors, blob_path, blobs_on_disk, open_blob
 from app.vault._errors import VaultDamagedError, VaultError
 from app.vault._files import writer_lock
 from app.vault._header import read_header, verify_header
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from app.vault._blobs import BlobFile
     from app.vault._chunked import Reader
     from app.vault._header import Header
     from app.vault._index import Index
@@ -100,6 +101,13 @@ def check(
         Damage("index.db", id_, "", "a recording that the keyring knows is not in the index")
         for id_ in sorted(set(keys) - set(recordings) - set(coming))
     ]
+    named = {(blob.recording_id, blob.kind) for blob in blobs}
+    damages += [
+        Damage("index.db", stored.id, stored.name, f"the index names no {kind} for this recording")
+        for stored in recordings.values()
+        for kind in KINDS
+        if (stored.id, kind) not in named
+    ]
     known = {blob_path(vault, blob.id) for blob in blobs}
     known |= {blob_path(vault, id_) for ids in coming.values() for id_ in ids}
     damages += [
@@ -114,6 +122,7 @@ def check(
         path = blob_path(vault, blob.id)
         try:
             with open_blob(vault, header.vault_id, keys[blob.recording_id], blob) as reader:
+                _compare_size(path, blob)
                 if blob in chosen:
                     bytes_read += _read_through(path, reader)
         except VaultError as error:
@@ -123,6 +132,13 @@ def check(
         progress(done, len(readable))
     counts = _counts(len(recordings), len(readable), len(chosen), bytes_read)
     return CheckResult(tuple(damages), counts)
+
+
+def _compare_size(path: Path, blob: BlobFile) -> None:
+    with blob_errors(path):
+        size = path.stat().st_size
+    if size != blob.size:
+        raise VaultDamagedError(path, f"it has {size} bytes, and by the index {blob.size}")
 
 
 def _read_through(path: Path, reader: Reader) -> int:

@@ -27,6 +27,8 @@ FORMAT = "tracekeep-vault"
 VERSION = 1
 FILE = "vault.json"
 _LARGEST = 1 << 20
+_SALT_BYTES = 16
+_WRAPPED_BYTES = _chunked.HEAD + KEY_BYTES + _chunked.TAG
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,8 @@ class PassphraseStanza:
         return cls(
             user=_text(values["user"]),
             cost=Stretching(_count(kdf["memory_kib"]), _count(kdf["passes"]), _count(kdf["lanes"])),
-            salt=bytes.fromhex(kdf["salt"]),
-            wrapped=bytes.fromhex(values["wrapped"]),
+            salt=_bytes(kdf["salt"], _SALT_BYTES),
+            wrapped=_bytes(values["wrapped"], _WRAPPED_BYTES),
         )
 
 
@@ -74,7 +76,7 @@ class RecoveryStanza:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> RecoveryStanza:
-        return cls(bytes.fromhex(values["wrapped"]))
+        return cls(_bytes(values["wrapped"], _WRAPPED_BYTES))
 
 
 Stanza = PassphraseStanza | RecoveryStanza
@@ -216,11 +218,17 @@ def _parse(path: Path, data: bytes) -> Header:
         created=_text(values["created"]),
         epoch=_count(values["epoch"]),
         stanzas=tuple(kinds[stanza["type"]].from_json(stanza) for stanza in values["stanzas"]),
-        mac=bytes.fromhex(values["mac"]),
+        mac=_bytes(values["mac"], hashlib.sha512().digest_size),
     )
-    if len(bytes.fromhex(header.vault_id)) != 16:
-        raise ValueError("vault_id")
+    _bytes(header.vault_id, 16)
     return header
+
+
+def _bytes(digits: str, length: int) -> bytes:
+    value = bytes.fromhex(digits)
+    if len(value) != length:
+        raise ValueError("length")
+    return value
 
 
 def _text(value: object) -> str:
@@ -258,4 +266,4 @@ def _unwrap(header: Header, stanza: Stanza, secret: bytes) -> bytes | None:
 
 def new_salt() -> bytes:
     """Return the salt of a new passphrase stanza."""
-    return secrets.token_bytes(KEY_BYTES // 2)
+    return secrets.token_bytes(_SALT_BYTES)

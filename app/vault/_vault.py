@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import secrets
 import shutil
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from app.vault._blobs import (
 )
 from app.vault._errors import AlreadyStoredError, VaultDamagedError, VaultError, plain_errors
 from app.vault._files import sync_folder, try_lock, writer_lock
+from app.vault._header import FILE as HEADER_FILE
 from app.vault._header import (
     VERSION,
     Header,
@@ -47,18 +49,23 @@ from app.vault._intake import (
     remove_blobs,
     write_pending,
 )
+from app.vault._keyring import FILE as KEYRING_FILE
 from app.vault._keyring import Keyring
 from app.vault._keys import KEY_BYTES, Purpose, Stretching, derive, stretch
 from app.vault._waveform import VaultRecording, read_envelopes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from signals.envelope import Envelope
     from signals.recording import Recording
 
 _FOLDERS = ("blobs", "inbox", "pending")
+_BUILT_FILES = {
+    *(f"{INDEX_FILE}{ending}" for ending in ("", "-journal", "-wal", "-shm")),
+    *(f"{name}{ending}" for name in (HEADER_FILE, KEYRING_FILE) for ending in ("", ".tmp")),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +150,7 @@ class Vault:
             path.parent.mkdir(parents=True, exist_ok=True)
             _remove_unfinished(path)
             building = path.with_name(f".{path.name}.new-{secrets.token_hex(4)}")
+        with _errors_about(path, building):
             building.mkdir(0o700)
             made = building
             lock = os.open(building, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -418,6 +426,18 @@ class Vault:
                         os.close(file)
 
 
+@contextmanager
+def _errors_about(path: Path, building: Path) -> Iterator[None]:
+    """Say what goes wrong with the hidden folder of the one that the user named."""
+    try:
+        with plain_errors(path):
+            yield
+    except VaultError as error:
+        if building in (error.path, *error.path.parents):
+            raise VaultError(path, error.problem) from error
+        raise
+
+
 def _make_folders(vault: Path) -> None:
     """Make the folders of a vault, new or copied by a program that leaves empty ones out."""
     for name in _FOLDERS:
@@ -448,10 +468,28 @@ def _build(folder: Path, passphrase: str, user: str) -> tuple[bytes, str]:
 
 def _remove_unfinished(path: Path) -> None:
     """Delete what a creation left that was killed; one that is under way holds a lock."""
-    for left in path.parent.glob(f".{path.name}.new-*"):
-        folder = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    name = re.compile(re.escape(f".{path.name}.new-") + "[0-9a-f]{8}")
+    for left in list(path.parent.iterdir()):
+        if not name.fullmatch(left.name) or not _is_unfinished(left):
+            continue
+        folder = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             if try_lock(folder, fcntl.LOCK_EX):
                 shutil.rmtree(left)
         finally:
             os.close(folder)
+
+
+def _is_unfinished(folder: Path) -> bool:
+    """Return whether a folder holds nothing but what :func:`_build` makes: it may be a user's."""
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    for entry in folder.iterdir():
+        if entry.is_symlink():
+            return False
+        if entry.is_dir():
+            if entry.name not in _FOLDERS or any(entry.iterdir()):
+                return False
+        elif entry.name not in _BUILT_FILES:
+            return False
+    return True

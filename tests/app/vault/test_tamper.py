@@ -174,9 +174,10 @@ def test_a_whole_vault_copied_over_keeps_only_its_own_key(filled: Filled, tmp_pa
 
 def _edit(path: Path, **changes: object) -> None:
     values = json.loads((path / "vault.json").read_text())
-    kdf = values["stanzas"][0]["kdf"]
+    stanza = values["stanzas"][0]
     for name, value in changes.items():
-        (kdf if name in kdf else values)[name] = value
+        holder = next((part for part in (stanza["kdf"], stanza) if name in part), values)
+        holder[name] = value
     (path / "vault.json").write_text(json.dumps(values, indent=2) + "\n")
 
 
@@ -208,6 +209,52 @@ def test_a_header_that_no_vault_writes_is_refused(
         Vault.open(path, PASSPHRASE)
     with pytest.raises((VaultDamagedError, VaultLockedError)):
         filled.open(path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"salt": ""}, {"salt": "00"}, {"salt": "00" * 32}, {"mac": ""}, {"wrapped": ""}],
+)
+def test_a_header_with_a_wrong_length_is_damaged(
+    filled: Filled, tmp_path: Path, changes: dict[str, str]
+) -> None:
+    path = filled.copy(tmp_path)
+    _edit(path, **changes)
+    with pytest.raises(VaultDamagedError, match="header of the vault is damaged"):
+        Vault.open(path, PASSPHRASE)
+
+
+@pytest.mark.parametrize("kind", ["waveform-1", "envelope-1", "report-1"])
+@pytest.mark.parametrize("with_file", [True, False])
+def test_a_part_that_the_index_lost_is_reported(
+    filled: Filled, tmp_path: Path, kind: str, *, with_file: bool
+) -> None:
+    path = filled.copy(tmp_path)
+    with filled.open(path) as vault:
+        one = vault.recordings()[0]
+        (blob,) = (b for b in vault._index.blobs(one.id) if b.kind == kind)
+        with vault._index._use() as connection:
+            connection.execute("DELETE FROM blob WHERE id = ?", (blob.id,))
+        if with_file:
+            (path / "blobs" / blob.id[:2] / f"{blob.id}.c2sp").unlink()
+        problems = [d.problem for d in vault.check().damages if d.recording_id == one.id]
+    assert problems == [f"the index names no {kind} for this recording"]
+
+
+def test_a_file_of_another_size_than_the_index_tells_is_reported(
+    filled: Filled, tmp_path: Path
+) -> None:
+    path = filled.copy(tmp_path)
+    with filled.open(path) as vault:
+        one = vault.recordings()[0]
+        with vault._index._use() as connection:
+            connection.execute(
+                "UPDATE blob SET size = size + 1 WHERE recording_id = ? AND kind = 'report-1'",
+                (one.id,),
+            )
+        (damage,) = vault.check().damages
+    assert damage.recording_id == one.id
+    assert "by the index" in damage.problem
 
 
 def test_cheaper_stretching_that_is_allowed_is_still_refused(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pickle
@@ -334,6 +335,28 @@ def test_create_refuses_what_is_there(tmp_path: Path) -> None:
     vault.close()
 
 
+def test_create_deletes_what_a_killed_creation_left_and_nothing_else(tmp_path: Path) -> None:
+    half_built = tmp_path / ".v*.new-0123abcd"
+    (half_built / "blobs").mkdir(parents=True)
+    (half_built / "keyring.bin.tmp").touch()
+    theirs = [
+        tmp_path / ".v*.new-ideas" / "keyring.bin",
+        tmp_path / ".v*.new-0123abce" / "diary",
+        tmp_path / ".v*.new-0123abcf" / "blobs" / "photo",
+        tmp_path / ".v2.new-0123abcd" / "keyring.bin",
+    ]
+    for file in theirs:
+        file.parent.mkdir(parents=True)
+        file.touch()
+    (tmp_path / ".v*.new-01234567").touch()
+    (tmp_path / ".v*.new-01234568").symlink_to(theirs[3].parent)
+    before = set(tmp_path.rglob("*")) - {half_built, *half_built.iterdir()}
+    vault, _ = Vault.create(tmp_path / "v*", PASSPHRASE)
+    vault.close()
+    left = {path for path in tmp_path.rglob("*") if tmp_path / "v*" not in (path, *path.parents)}
+    assert left == before
+
+
 def test_what_is_no_vault_is_said_plainly(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
@@ -365,6 +388,18 @@ def test_a_folder_without_permission(filled: Filled, tmp_path: Path) -> None:
     finally:
         os.seteuid(was)
         path.chmod(0o700)
+
+
+def test_a_place_that_cannot_be_written_is_named_as_the_user_named_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, _data: bytes) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("app.vault._header.write_atomically", refuse)
+    with pytest.raises(VaultError, match=f"^{tmp_path}/new: there is no permission"):
+        Vault.create(tmp_path / "new", PASSPHRASE)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_closed_vault_says_so(filled: Filled) -> None:
