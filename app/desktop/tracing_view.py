@@ -17,7 +17,7 @@ from app.drawing.visible import LeadSource
 from app.faults import explain
 from app.vault import VaultError
 from signals.recording import RecordingError
-from signals.scale import Scale
+from signals.scale import PAPER_SPEEDS, Scale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,15 +144,18 @@ class TracingView(QWidget):
         Parameters
         ----------
         scale : Scale
-            As far as the recording needs it: no slower than shows all of it.
+            A standard speed is kept as it is, even where the recording does not fill the paper; a
+            free one is no slower than shows all of the recording.
         at : float, optional
             The x that stays where it is; by default the middle.
         """
         old = self.layout_now()
         x = old.plot.center().x() if at is None else max(at, old.plot.left())
         time = old.time_at(x)
-        slowest = self._slowest()
-        speed = min(max(scale.speed, slowest), max(_FASTEST, slowest))
+        speed = scale.speed
+        if speed not in PAPER_SPEEDS:
+            slowest = min(self._speed_of_all(), PAPER_SPEEDS[0])
+            speed = min(max(speed, slowest), _FASTEST)
         self._scale = replace(scale, speed=speed)
         self.rescaled.emit()
         new = self.layout_now()
@@ -160,9 +163,9 @@ class TracingView(QWidget):
 
     def show_all(self) -> None:
         """Show the whole recording at once."""
-        self.set_scale(replace(self._scale, speed=self._slowest()))
+        self.set_scale(replace(self._scale, speed=self._speed_of_all()))
 
-    def _slowest(self) -> float:
+    def _speed_of_all(self) -> float:
         """Return the speed, mm/s, at which the whole recording is seen."""
         duration = self._opened.recording.duration if self._opened else 0.0
         width = max(1.0, self.layout_now().plot.width())

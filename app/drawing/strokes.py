@@ -39,7 +39,7 @@ def draw_curve(
     *,
     surface: bool = False,
 ) -> None:
-    """Draw a line through the points, broken where `y` is NaN.
+    """Draw a line through the points, broken where `y` is NaN; a point on its own is a dot.
 
     Qt strokes a line of 1 pixel some eighty times faster than one of 1.2 (measured: 58,000 points
     in 4 ms against 311). So on a screen a wider line is a line of 1 pixel drawn several times,
@@ -72,8 +72,13 @@ def draw_curve(
         offsets = [(0.0, 0.0)] if surface else _offsets(width, dots)
     painter.setPen(pen)
     for part in _whole_parts(y):
+        single = part.stop - part.start == 1
         for dx, dy in offsets:
-            painter.drawPolyline(polygon(x[part] + dx, y[part] + dy))
+            line = polygon(x[part] + dx, y[part] + dy)
+            if single:
+                painter.drawPoints(line)
+            else:
+                painter.drawPolyline(line)
     painter.restore()
 
 

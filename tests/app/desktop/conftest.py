@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QSettings, Qt
 from pytestqt.qtbot import QtBot
@@ -14,6 +15,7 @@ from app.actions import View
 from app.analysis import analyze_recording
 from app.desktop.window import MainWindow
 from app.vault import Vault
+from signals.recording import MILLIVOLT, ArrayRecording, Channel, ChannelKind
 from signals.simulate import holter_scenario, simulate_ecg
 from signals.writers.edf import write_edf
 
@@ -42,6 +44,27 @@ def full_vault(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def vault_path(full_vault: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(full_vault, tmp_path / "vault"))
+
+
+@pytest.fixture
+def short_window(
+    qtbot: QtBot,
+    full_vault: Path,
+    tmp_path: Path,
+    settings: QSettings,
+    request: pytest.FixtureRequest,
+) -> Iterator[MainWindow]:
+    """A window on the list, newest a recording of as few samples at 250 Hz as the test asks."""
+    path = Path(shutil.copytree(full_vault, tmp_path / "vault"))
+    n = int(request.param)
+    samples = np.zeros(n, np.int16)
+    channel = Channel("II", ChannelKind.ECG, 250.0, n, MILLIVOLT, 1e-3, 0.0, -5000, 5000)
+    recording = ArrayRecording([samples], format="test", name="short", channels=(channel,))
+    with Vault.open(path, PASSPHRASE) as vault:
+        vault.commit(vault.intake().store(recording, analyze_recording(recording)))
+    for window in shown(qtbot, MainWindow(path, [], settings)):
+        unlock(qtbot, window)
+        yield window
 
 
 @pytest.fixture

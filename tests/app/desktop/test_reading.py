@@ -69,6 +69,22 @@ def test_it_opens_at_25_mm_and_10_mm_with_a_badge_until_the_screen_was_measured(
     assert not view.badge.isVisible()
 
 
+@pytest.mark.parametrize("short_window", [1, 750], indirect=True)
+def test_a_recording_shorter_than_the_paper_is_shown_at_25_mm_too(
+    qtbot: QtBot, short_window: MainWindow
+) -> None:
+    qtbot.keyClick(short_window.worklist.table, Qt.Key.Key_Return)
+    tracing = short_window.reading.tracing
+    assert is_shown(short_window, View.READING)
+    assert tracing.scale.is_standard
+    press(qtbot, short_window, Qt.Key.Key_W)
+    short_window.grab()
+    for key, speed in ((Qt.Key.Key_0, 25.0), (Qt.Key.Key_Minus, 12.5), (Qt.Key.Key_Minus, 12.5)):
+        press(qtbot, short_window, key)
+        assert (tracing.start, tracing.scale.speed) == (0.0, speed)
+    short_window.grab()
+
+
 def test_keys_scroll_by_seconds_pages_and_to_both_ends(qtbot: QtBot, reading: MainWindow) -> None:
     tracing = reading.reading.tracing
     press(qtbot, reading, Qt.Key.Key_Right)
