@@ -139,7 +139,8 @@ class Model:
     def tensors_not_int8(self) -> list[str]:
         """Walk the graph and name each tensor that keeps a full-int8 model from being one.
 
-        int8 throughout means: every tensor is int8, but for the int32 of biases and of shapes.
+        int8 throughout means: every tensor is int8, but for the int32 of biases and of shapes,
+        which have one dimension at most.
 
         Returns
         -------
@@ -149,7 +150,8 @@ class Model:
         found = []
         for tensor in self._interpreter.get_tensor_details():
             kind = np.dtype(tensor["dtype"])
-            if kind not in (np.int8, np.int32):
+            bias_or_shape = kind == np.int32 and len(tensor["shape"]) <= 1
+            if kind != np.int8 and not bias_or_shape:
                 found.append(f"{tensor['name']}: {kind}")
         return found
 

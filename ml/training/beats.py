@@ -6,13 +6,13 @@ import hashlib
 import json
 import time
 from dataclasses import asdict, dataclass
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-import ml.tasks
 from ml.bundle import Bundle, write_bundle
 from ml.tasks.beats import LABELS, TASK
 from ml.training import card, quantise
@@ -21,9 +21,13 @@ from ml.training.evaluation import classify, confusion, scores
 from ml.training.network import fit, sampling_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import keras
+
+ROOT = Path(__file__).parents[2]
+_SOURCES = ("signals/**/*.py", "ml/tasks/**/*.py", "ml/training/**/*.py", "ml/*.py")
+_WITHOUT_EFFECT = ("ml/training/card.py", "ml/training/__main__.py", "ml/registry.py")
 
 PRIOR_SHARE = 0.5
 """How much of the balanced drawing of training beats is undone in the decision. All of it would
@@ -52,13 +56,23 @@ class Recipe:
     epochs: int = 5
     steps: int = 100
 
-    def digest(self) -> str:
-        """Return a short name for this recipe and the code it runs through."""
-        digest = hashlib.sha256(json.dumps(asdict(self)).encode())
-        for package in (Path(__file__).parent, Path(ml.tasks.__file__).parent):
-            for source in sorted(package.glob("*.py")):
-                if source.name not in {"card.py", "__main__.py"}:
-                    digest.update(source.read_bytes())
+    def digest(self, records: Iterable[Record]) -> str:
+        """Return a short name for all that a fold's answers follow from.
+
+        That is this recipe, `records` by their content, the source files of signals and ml, and
+        the version of every installed package.
+        """
+        packages = sorted({f"{package.name} {package.version}" for package in distributions()})
+        digest = hashlib.sha256(json.dumps([asdict(self), packages]).encode())
+        for source in sorted({path for pattern in _SOURCES for path in ROOT.glob(pattern)}):
+            name = source.relative_to(ROOT).as_posix()
+            if name not in _WITHOUT_EFFECT:
+                digest.update(f"{name} {source.stat().st_size} ".encode())
+                digest.update(source.read_bytes())
+        for record in records:
+            digest.update(f"{record.name} {record.rate} {record.samples.shape} ".encode())
+            for values in (record.samples, record.peaks, record.classes):
+                digest.update(np.ascontiguousarray(values).data)
         return digest.hexdigest()[:12]
 
 
@@ -102,8 +116,6 @@ def train_beats(
     ConversionError
         If a converted model does not pass its gates.
     """
-    work = work / recipe.digest()
-    work.mkdir(parents=True, exist_ok=True)
     names = find_records(data)
     folds = split(names, recipe.folds, recipe.seed)
     begun = time.monotonic()
@@ -112,10 +124,11 @@ def train_beats(
     for name in names:
         records[name] = read_record(data, name)
         beats[name] = extract(records[name], recipe.seed)
+    work = work / recipe.digest(records.values())
+    work.mkdir(parents=True, exist_ok=True)
     tell(f"{len(names)} recordings read in {time.monotonic() - begun:.0f} s")
 
     results: dict[str, card.RecordResult] = {}
-    agreements = []
     for number, held_out in enumerate(folds):
         kept = work / f"fold-{number}.npz"
         if not kept.exists():
@@ -125,12 +138,13 @@ def train_beats(
             _test(trained, [records[name] for name in held_out], beats, kept)
             tell(f"fold {number}: trained and tested in {time.monotonic() - begun:.0f} s")
         with np.load(kept) as answers:
-            agreements.append(float(answers["agreement"]))
             for name in held_out:
+                of_float, of_int8 = (answers[f"{name} {kind}"] for kind in ("float32", "int8"))
                 results[name] = card.RecordResult(
                     fold=number,
-                    float32=confusion(records[name].classes, answers[f"{name} float32"]),
-                    int8=confusion(records[name].classes, answers[f"{name} int8"]),
+                    float32=confusion(records[name].classes, of_float),
+                    int8=confusion(records[name].classes, of_int8),
+                    same=int(np.count_nonzero(of_float == of_int8)),
                 )
         tell(f"fold {number}: {_summary([results[name].int8 for name in held_out])}")
     tell(f"all folds, int8: {_summary([result.int8 for result in results.values()])}")
@@ -144,13 +158,12 @@ def train_beats(
         thresholds=final.thresholds,
         parameters=final.network.count_params(),
         size=len(final.int8_model),
-        fold_agreement=agreements,
         final_agreement=quantise.agreement(final.float_model, final.int8_model, everything),
         layers=[layer.__class__.__name__ for layer in final.network.layers],
     )
-    described = card.as_json(facts, results)
+    described = card.describe(facts, results)
     bundle = write_bundle(
-        out, TASK, version, final.int8_model, described, card.as_markdown(described)
+        out, TASK, version, final.int8_model, card.rounded(described), card.as_markdown(described)
     )
     tell(f"{bundle.id}: {len(bundle.model)} bytes, in {out}")
     return bundle
@@ -189,13 +202,19 @@ def decision_thresholds(
 def _test(
     trained: _Trained, held_out: Sequence[Record], beats: dict[str, Beats], kept: Path
 ) -> None:
-    """Classify whole held-out recordings with both models and keep the answers."""
-    share = quantise.agreement(
+    """Classify whole held-out recordings with both models and keep the answers.
+
+    Raises
+    ------
+    ConversionError
+        If the two networks by themselves agree too little.
+    """
+    quantise.agreement(
         trained.float_model,
         trained.int8_model,
         Beats.of([beats[record.name] for record in held_out]),
     )
-    answers: dict[str, Any] = {"agreement": share}
+    answers: dict[str, Any] = {}
     for record in held_out:
         for kind, tflite in (("float32", trained.float_model), ("int8", trained.int8_model)):
             answers[f"{record.name} {kind}"] = classify(record, tflite, trained.thresholds)

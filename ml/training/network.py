@@ -151,6 +151,8 @@ def fit(beats: Beats, *, epochs: int, steps: int, seed: int) -> keras.Model:
     seed : int
         Of weights, order and variation.
     """
+    # layers are numbered on from those made before, and their names are kept in the model's bytes
+    keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     network = beat_network()
     schedule = keras.optimizers.schedules.CosineDecay(

@@ -79,7 +79,10 @@ def to_int8_tflite(
 
 
 def agreement(one: bytes, other: bytes, beats: Beats) -> float:
-    """Return the share of `beats` to which two models give the same class.
+    """Return the share of `beats` for which two networks have the same greatest logit.
+
+    A gate on the conversion: `beats` are all views that were trained on, and no thresholds are
+    added. How often the decisions that ship agree is found by the test on whole recordings.
 
     Raises
     ------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -28,6 +30,27 @@ def test_names_what_runs_it(model: Model) -> None:
 def test_every_tensor_of_the_shipped_model_is_int8(model: Model) -> None:
     assert model.tensors_not_int8() == []
     assert all(spec.scale > 0 for spec in (*model.inputs, *model.outputs))
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "found"),
+    [
+        (np.int8, [1, 2, 3], []),
+        (np.int32, [24], []),
+        (np.int32, [], []),
+        (np.int32, [24, 40], ["one: int32"]),
+        (np.float32, [24], ["one: float32"]),
+        (np.int16, [24], ["one: int16"]),
+    ],
+)
+def test_int32_passes_only_as_a_bias_or_a_shape(
+    kind: type, shape: list[int], found: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Model(bundle_for("beats").model)
+    tensors = [{"name": "one", "dtype": kind, "shape": np.array(shape, np.int32)}]
+    graph = SimpleNamespace(get_tensor_details=lambda: tensors)
+    monkeypatch.setattr(model, "_interpreter", graph)
+    assert model.tensors_not_int8() == found
 
 
 @pytest.mark.parametrize("n", [0, 1, 31, 32, 33, 100])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -72,9 +74,58 @@ def test_records_become_a_bundle_that_classifies(
     assert scores(confusion(unseen.classes, answer))["V"].f1 > 0.9
     assert BeatClassifier(bundle, 128.0, 2).runtime
 
+    card = bundle.card
+    (folder,) = (tmp_path / "work").iterdir()
+    for number, held_out in enumerate(card["protocol"]["folds"]):
+        with np.load(folder / f"fold-{number}.npz") as answers:
+            of_float, of_int8 = (
+                np.concatenate([answers[f"{name} {kind}"] for name in held_out])
+                for kind in ("float32", "int8")
+            )
+        same = float((of_float == of_int8).mean())
+        assert card["agreement_int8_float32"]["held_out_by_fold"][number] == round(same, 4)
+
     told.clear()
     run()
     assert not any("trained and tested" in line for line in told), "finished folds are kept"
+    assert load_bundle(tmp_path / "out", "beats").model == bundle.model, "to the bit"
+
+
+def test_folds_of_other_data_code_or_packages_are_not_taken(
+    records: dict[str, Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = list(records.values())[:2]
+    sources = ["signals/readers/wfdb.py", "signals/filters.py", "ml/runtime.py", "ml/bundle.py"]
+    sources += ["ml/tasks/beats.py", "ml/training/network.py", "ml/training/card.py"]
+    for name in sources:
+        assert (task.ROOT / name).exists()
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1")
+    monkeypatch.setattr(task, "ROOT", tmp_path)
+    packages = [SimpleNamespace(name="tensorflow", version="2.21.0")]
+    monkeypatch.setattr(task, "distributions", lambda: packages)
+    recipe = task.Recipe()
+    digests = [recipe.digest(given)]
+    assert recipe.digest(given) == digests[0]
+    (tmp_path / "ml/training/card.py").write_text("2")
+    assert recipe.digest(given) == digests[0], "the card is made anew in any case"
+
+    for name in sources[:-1]:
+        (tmp_path / name).write_text("2")
+        digests.append(recipe.digest(given))
+    packages[0].version = "2.21.1"
+    digests.append(recipe.digest(given))
+    digests.append(task.Recipe(seed=1).digest(given))
+    digests.append(recipe.digest(given[:1]))
+    others = [
+        replace(given[1], samples=given[1].samples + np.float32(1e-3)),
+        replace(given[1], peaks=given[1].peaks + 1),
+        replace(given[1], classes=given[1].classes[::-1]),
+        replace(given[1], name="svdb/899"),
+        replace(given[1], rate=129.0),
+    ]
+    digests += [recipe.digest([given[0], other]) for other in others]
+    assert len(set(digests)) == len(digests)
 
 
 def test_a_float_model_does_not_pass_as_int8() -> None:
