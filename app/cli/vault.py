@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +23,9 @@ from app.cli.options import (
 )
 from app.cli.output import note, say, say_json
 from app.settings import VAULT_VARIABLE, default_vault_path
+
+if TYPE_CHECKING:
+    from app.vault import CheckResult
 
 
 def create(
@@ -54,16 +59,25 @@ def create(
 
     vault, recovery_key = Vault.create(place, passphrase)
     with vault:
-        if json:
-            facts = {"vault_id": vault.vault_id, "recovery_key": recovery_key}
-            say_json({"path": str(place.absolute()), **facts})
-            return
-        say(f"The vault is made: {place}\n\nRecovery key:\n\n    {recovery_key}\n")
-        note(
-            "Write the recovery key down now and keep it away from this computer.\n"
-            "It is shown only this once, and opens the vault if the passphrase is lost\n"
-            "(--recovery-key-file). Without both, nobody can read what is in the vault."
-        )
+        try:
+            if json:
+                facts = {"vault_id": vault.vault_id, "recovery_key": recovery_key}
+                say_json({"path": str(place.absolute()), **facts})
+            else:
+                say(f"The vault is made: {place}\n\nRecovery key:\n\n    {recovery_key}\n")
+            sys.stdout.flush()
+        except BaseException:
+            # Nobody has seen the key, and nobody can make the vault show it again.
+            vault.close()
+            shutil.rmtree(place)
+            note("The recovery key could not be shown: the new vault is removed again.")
+            raise
+        if not json:
+            note(
+                "Write the recovery key down now and keep it away from this computer.\n"
+                "It is shown only this once, and opens the vault if the passphrase is lost\n"
+                "(--recovery-key-file). Without both, nobody can read what is in the vault."
+            )
 
 
 def info(
@@ -133,11 +147,20 @@ def check(
         say(
             f"{checked['recordings']} recordings and {checked['files']} files checked, "
             f"{checked['files_read']} of them read to the end "
-            f"({checked['bytes_read'] / 1e6:.1f} MB): "
-            + (f"{len(result.damages)} damaged" if result.damages else "all is well")
+            f"({checked['bytes_read'] / 1e6:.1f} MB): {_verdict(result)}"
         )
     if result.damages:
         raise typer.Exit(ExitCode.DAMAGED)
+
+
+def _verdict(result: CheckResult) -> str:
+    if result.damages:
+        return f"{len(result.damages)} damaged"
+    unread = result.checked["files"] - result.checked["files_read"]
+    if unread:
+        whose = "1 file was" if unread == 1 else f"{unread} files were"
+        return f"no damage seen; the contents of {whose} not read (--read-data 100%)"
+    return "all is well"
 
 
 def _new_passphrase(place: Path) -> str:

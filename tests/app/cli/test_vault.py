@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -42,6 +43,28 @@ def test_create_as_json(tracekeep: Run, tmp_path: Path) -> None:
     facts = json.loads(done.stdout)
     assert set(facts) == {"path", "vault_id", "recovery_key"}
     Vault.open(tmp_path / "v", "correct horse").close()
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_vault_whose_recovery_key_cannot_be_shown_is_not_made(
+    tmp_path: Path, more: list[str]
+) -> None:
+    (tmp_path / "passphrase").write_text("correct horse")
+    options = ["--passphrase-file", str(tmp_path / "passphrase"), *more]
+    main = "from app.cli import main; main()"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", main, "vault", "create", str(tmp_path / "v"), *options],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "removed again" in done.stderr
+    assert "No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["passphrase"]
 
 
 def test_create_refuses_a_folder_with_something_in_it(tracekeep: Run, tmp_path: Path) -> None:
@@ -174,6 +197,16 @@ def test_check(tracekeep: Run, vault: Place) -> None:
     done = tracekeep("vault", "check", *vault.options, "--read-data", "100%")
     assert done.exit_code == 0
     assert "all is well" in done.stdout
+
+
+def test_check_does_not_vouch_for_what_it_did_not_read(
+    tracekeep: Run, vault: Place, two_patients: Path
+) -> None:
+    tracekeep("analyze", two_patients / "a.edf", *vault.options)
+    some = tracekeep("vault", "check", *vault.options)
+    assert "no damage seen; the contents of 3 files were not read" in some.stdout
+    every = tracekeep("vault", "check", *vault.options, "--read-data", "100%")
+    assert "all is well" in every.stdout
 
 
 @pytest.mark.parametrize("share", ["-1", "101%", "half", "nan"])
