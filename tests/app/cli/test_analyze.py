@@ -20,7 +20,11 @@ from signals.recording import MILLIVOLT, ArrayRecording, Channel, ChannelKind
 from signals.writers.edf import write_edf
 from tests.app.cli.helpers import Place, Run
 
-_MAIN = "from app.cli import main; main()"
+# A shell that runs the tests in the background has them ignore Ctrl-C, and so their children.
+_MAIN = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from app.cli import main; main()"
+)
 
 
 def _lines(text: str, event: str) -> list[dict[str, Any]]:
