@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING
 
+from signals.readers._limits import HIGHEST_RATE
 from signals.recording import RecordingError
 
 if TYPE_CHECKING:
@@ -168,6 +169,13 @@ def parse_header(path: Path, data: bytes, file_size: int, repairs: list[str]) ->
     has_samples = any(signal.samples and not signal.is_annotations for signal in signals)
     if record_seconds == 0 and has_samples:
         raise RecordingError(path, "bytes 244 to 252: expected the seconds in a data record")
+    for index, signal in enumerate(signals, start=1):
+        if signal.samples > HIGHEST_RATE * record_seconds and not signal.is_annotations:
+            raise RecordingError(
+                path,
+                f"signal {index} of the header: {signal.samples:,} samples in a data record of "
+                f"{record_seconds:g} s; expected at most {HIGHEST_RATE:,.0f} a second",
+            )
     return Header(
         format=f"{family}+" if is_plus else family,
         width=width,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
+from signals.readers._limits import HIGHEST_RATE
 from signals.recording import RecordingError
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ _LARGEST_HEADER = 8 << 20  # a master header of 100,000 segments takes 3 MB
 _MOST_SIGNALS = 4096
 _MOST_FRAMES = 10**11  # more than three years at 1 kHz
 _MOST_SAMPLES_PER_FRAME = 1 << 19
-_HIGHEST_RATE = 1e7
 _LONGEST_LABEL = 200
 
 _DEFAULT_RATE = 250.0
@@ -291,8 +291,11 @@ class _Line:
 
 def _rate(line: _Line, field: str) -> float:
     rate = line.number_of(field.partition("/")[0], "sampling frequency")
-    if not 0 < rate <= _HIGHEST_RATE:
-        raise line.error(f"the sampling frequency is {rate:g} Hz; it must be above 0")
+    if not 0 < rate <= HIGHEST_RATE:
+        raise line.error(
+            f"the sampling frequency is {rate:g} Hz; "
+            f"it must be above 0 and at most {HIGHEST_RATE:,.0f}"
+        )
     return rate
 
 

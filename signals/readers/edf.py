@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import re
+from bisect import bisect_right
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,11 +42,17 @@ if TYPE_CHECKING:
 _NO_SAMPLE = -(1 << 31)  # no 16-bit or 24-bit sample is that
 _LARGEST_HEADER = FIXED * 10_000  # the field that counts signals has four digits
 _WHOLE_RECORD = 1 << 18  # bytes up to which a data record is read whole
+_SHORT_RECORD = 1 << 14  # bytes up to which reading all is quicker than seeking annotations
 _CHUNK = 1 << 22  # bytes read at once
+_MOST_ANNOTATIONS = 1_000_000  # more than a week of beats
+_ROUNDING = 1e-3  # seconds by which the time of a data record, written as text, may be off
 _LONGEST_GAPS = 366 * 86400.0  # seconds that gaps may spread a recording over
 
-# A time-stamped annotation list (EDF+, 2.2.2): onset, duration, texts.
-_TAL = re.compile(rb"([+-]\d{1,15}(?:\.\d*)?)(?:\x15(\d{1,15}(?:\.\d*)?))?\x14([^\0]*)\x14(?=\0)")
+# A time-stamped annotation list (EDF+, 2.2.2): onset, duration, texts. Lists are cut apart first,
+# so that no byte is looked at more than a few times, whatever the file holds.
+_LIST = re.compile(rb"[^\0]+\0?")
+_NUMBER = rb"\d{1,15}(?:\.\d{0,30})?"
+_TAL = re.compile(rb"([+-]%b)(?:\x15(%b))?\x14(.*)\x14\0" % (_NUMBER, _NUMBER), re.DOTALL)
 
 
 def recognises(path: Path, head: bytes) -> bool:  # noqa: ARG001 (readers are asked alike)
@@ -90,18 +97,24 @@ class _File:
     path: Path
     header: Header
 
-    def texts_of(self, signal: Signal) -> Iterator[bytes]:
-        """Yield the bytes of an annotation signal, data record after data record."""
-        length = signal.samples * self.header.width
-        for first, n_records in self._chunks(0, self.header.n_records):
-            with self._opened() as file:
-                if self._has_small_records:
-                    rows = self._records(file, first, n_records)[:, signal.offset :]
-                    texts = [row[:length].tobytes() for row in rows]
-                else:
-                    start = self.header.size + first * self.header.record_size + signal.offset
-                    texts = [self._read(file, start, length).tobytes()]
-            yield from texts
+    def texts_of(self, signals: Sequence[Signal]) -> Iterator[tuple[int, Signal, bytes]]:
+        """Yield (data record, signal, its first `_CHUNK` bytes there) of annotation signals."""
+        header = self.header
+        lengths = [min(signal.samples * header.width, _CHUNK) for signal in signals]
+        with self._opened() as file:
+            if header.record_size <= _SHORT_RECORD:
+                for first, n_records in self._chunks(0, header.n_records):
+                    rows = self._records(file, first, n_records)
+                    for record, row in enumerate(rows, start=first):
+                        for signal, length in zip(signals, lengths, strict=True):
+                            at = signal.offset
+                            yield record, signal, row[at : at + length].tobytes()
+            else:
+                for record in range(header.n_records):
+                    start = header.size + record * header.record_size
+                    for signal, length in zip(signals, lengths, strict=True):
+                        text = self._read(file, start + signal.offset, length).tobytes()
+                        yield record, signal, text
 
     def read_into(
         self, rows: DigitalArray, signals: Sequence[Signal], start: int, stop: int
@@ -183,28 +196,45 @@ def _annotations(
     """Return the onset of each data record, where all tell it, and (onset, duration, text)."""
     header = file.header
     sources = [signal for signal in header.signals if signal.is_annotations and signal.samples]
+    if not sources:
+        return None, []
     onsets = np.full(header.n_records, np.nan)
-    found = []
-    damaged = 0
-    for number, signal in enumerate(sources):
-        for record, raw in enumerate(file.texts_of(signal)):
-            lists = list(_TAL.finditer(raw))
-            damaged += not lists and bool(raw.strip(b"\0"))
-            for position, match in enumerate(lists):
-                onset, duration = float(match[1]), float(match[2] or 0)
-                if number == 0 and position == 0 and match[3][:1] in {b"", b"\x14"}:
-                    onsets[record] = onset
-                found += [
-                    (onset, duration, text)
-                    for text in map(_annotation_text, match[3].split(b"\x14"))
-                    if text
-                ]
-    if damaged:
+    found: list[tuple[float, float, str]] = []
+    damaged = np.zeros(header.n_records, np.bool_)
+    for record, signal, raw in file.texts_of(sources):
+        may_keep_time = signal is sources[0]
+        for piece in _LIST.finditer(raw):
+            match = _TAL.fullmatch(piece[0])
+            if match is None:
+                damaged[record] = True
+                continue
+            if may_keep_time and match[3][:1] in {b"", b"\x14"}:
+                onsets[record] = float(match[1])
+            may_keep_time = False
+            found += islice(_texts(match), _MOST_ANNOTATIONS + 1 - len(found))
+    if damaged.any():
         repairs.append(
-            f"The annotations of {damaged:,} data records are damaged: they are left out."
+            f"The annotations of {damaged.sum():,} data records are damaged: "
+            "those that cannot be read are left out."
         )
+    if any(signal.samples * header.width > _CHUNK for signal in sources):
+        repairs.append(
+            f"The header gives more than {_CHUNK:,} bytes of annotations to a data record: "
+            "only that many are read."
+        )
+    if len(found) > _MOST_ANNOTATIONS:
+        del found[_MOST_ANNOTATIONS:]
+        repairs.append(f"Only the first {_MOST_ANNOTATIONS:,} annotations are read.")
     found.sort()
     return (None if np.isnan(onsets).any() else onsets), found
+
+
+def _texts(match: re.Match[bytes]) -> Iterator[tuple[float, float, str]]:
+    """Yield (onset, duration, text) of a list, one by one, as there may be very many."""
+    onset, duration = float(match[1]), float(match[2] or 0)
+    for part in re.finditer(rb"[^\x14]+", match[3]):
+        if text := _annotation_text(part[0]):
+            yield onset, duration, text
 
 
 def _annotation_text(raw: bytes) -> str:
@@ -229,7 +259,6 @@ def _runs(
         return together
     step = header.record_seconds
     since = onsets - onsets[0]
-    tolerance = min(step / 2, 1e-3)
     if not header.is_discontinuous:
         if abs(since[-1] - (header.n_records - 1) * step) > max(step, 1.0):
             repairs.append(
@@ -237,24 +266,57 @@ def _runs(
                 "it is read without gaps."
             )
         return together
+    samples = [signal.samples for signal in header.signals if not signal.is_annotations]
+    half_a_sample = step / max([1, *samples]) / 2
+    tolerance = min(step / 2, max(half_a_sample, _ROUNDING))
     if (np.diff(since) < step - tolerance).any() or since[-1] > _LONGEST_GAPS:
         repairs.append(
             "The file has gaps, but the times of its data records make no sense: "
             "it is read as if it had none."
         )
         return together
-    gaps = np.flatnonzero(np.diff(since) > step + tolerance) + 1
-    if not len(gaps):
-        return together
-    missing = since[-1] + step - header.n_records * step
-    repairs.append(
-        f"The recording has {len(gaps):,} gap{'s' if len(gaps) > 1 else ''}, "
-        f"{missing:,.3f} s in all, where samples are missing."
-    )
-    firsts = [0, *gaps.tolist(), header.n_records]
-    return tuple(
-        _Run(float(since[first]), first, following - first) for first, following in pairwise(firsts)
-    )
+    runs, behind = _placed(since.tolist(), step, tolerance)
+    n_gaps = len(runs) - 1
+    if n_gaps:
+        last = runs[-1]
+        missing = last.onset + last.count * step - header.n_records * step
+        repairs.append(
+            f"The recording has {n_gaps:,} gap{'s' if n_gaps > 1 else ''}, "
+            f"{missing:,.3f} s in all, where samples are missing."
+        )
+    if behind > tolerance:
+        repairs.append(
+            "The data records are longer than the times between them: "
+            f"samples lie up to {behind:,.3f} s later than the file says."
+        )
+    return runs
+
+
+def _placed(since: list[float], step: float, tolerance: float) -> tuple[tuple[_Run, ...], float]:
+    """Return runs of data records, and by how much the samples run behind the records' times.
+
+    A record that begins later than `tolerance` (s) after the samples before it end begins a run.
+    Its time is compared with where counting from the begin of the run puts it, so that small
+    deviations cannot add up unseen.
+
+    Parameters
+    ----------
+    since : list of float
+        Seconds from the first data record to the begin of each.
+    step : float
+        Seconds of a data record.
+    tolerance : float
+        Seconds.
+    """
+    firsts = [0]
+    behind = 0.0
+    for record, onset in enumerate(since):
+        late = onset - (since[firsts[-1]] + (record - firsts[-1]) * step)
+        behind = max(behind, -late)
+        if late > tolerance:
+            firsts.append(record)
+    ends = pairwise([*firsts, len(since)])
+    return tuple(_Run(since[first], first, end - first) for first, end in ends), behind
 
 
 class _EdfRecording(Recording):
@@ -321,8 +383,15 @@ class _EdfRecording(Recording):
             samples[:] = first.missing
         signals = [self._signals[index] for index in channels]
         per_record = signals[0].samples
-        for run in self._runs:
-            begin = round(run.onset * first.rate)
+
+        def begin_of(run: _Run) -> int:
+            return round(run.onset * first.rate)
+
+        holds_start = bisect_right(self._runs, start, key=begin_of) - 1
+        for run in islice(self._runs, holds_start, None):
+            begin = begin_of(run)
+            if begin >= stop:
+                break
             low, high = max(start, begin), min(stop, begin + run.count * per_record)
             if low < high:
                 skip = run.first * per_record - begin
@@ -341,7 +410,8 @@ def _annotation(onset: float, duration: float, text: str, labels: tuple[str, ...
 def _patient(header: Header) -> Patient:
     text = header.patient_field
     if not header.format.endswith("+"):
-        return Patient(remarks=text)
+        is_told = set(text.split()) != {"X"}  # X is EDF+ for "not known", but EDF writes it too
+        return Patient(remarks=text if is_told else "")
     words = [word.replace("_", " ") for word in text.split()] + ["X"] * 4
     code, sex, birth_date, name = ("" if word == "X" else word for word in words[:4])
     return Patient(

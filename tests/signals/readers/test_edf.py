@@ -3,6 +3,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from datetime import datetime
+from io import FileIO
 from pathlib import Path
 
 import edfio
@@ -10,8 +11,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from signals.readers import open_recording
+from signals.readers import edf, open_recording
 from signals.recording import ARBITRARY, MICROVOLT, ChannelKind, Recording, RecordingError
 
 MakeEdf = Callable[..., bytes]
@@ -102,6 +104,46 @@ def test_gaps_become_missing_samples(opened: Callable[..., Recording]) -> None:
     assert stored[-5:].tolist() == [20, 21, 22, 23, 24]
 
 
+def test_small_gaps_add_up(opened: Callable[..., Recording]) -> None:
+    onsets = [1.0009 * record for record in range(100)]
+    recording = opened(
+        kind="EDF+D", records=100, samples=(250,), labels=("ECG",), tals=timekeeping(*onsets)
+    )
+    half_a_sample = 0.002
+    assert recording.duration == pytest.approx(onsets[-1] + 1, abs=half_a_sample)
+    assert "gaps, 0.0" in recording.repairs[0]
+    stored = recording.read_digital([0], 0, recording.channels[0].n_samples)[0]
+    missing = stored == recording.channels[0].missing
+    assert stored[~missing].tolist() == list(range(25_000))
+    places = np.flatnonzero(~missing)[::250] / 250
+    np.testing.assert_allclose(places, onsets, atol=2 * half_a_sample)
+    tail = recording.read_digital([0], 20_000, 20_700)[0]
+    assert tail.tolist() == stored[20_000:20_700].tolist()
+
+
+def test_time_stamps_that_are_rounded_make_no_gaps(opened: Callable[..., Recording]) -> None:
+    onsets = [record + (-0.0005, 0.0004, 0)[record % 3] for record in range(1, 100)]
+    recording = opened(
+        kind="EDF+D",
+        records=100,
+        samples=(2000,),
+        labels=("ECG",),
+        tals=timekeeping(0, *onsets),
+    )
+    assert recording.duration == 100
+    assert recording.repairs == ()
+
+
+def test_data_records_that_overlap_a_little_are_said(opened: Callable[..., Recording]) -> None:
+    onsets = [0.9991 * record for record in range(100)]
+    recording = opened(
+        kind="EDF+D", records=100, samples=(250,), labels=("ECG",), tals=timekeeping(*onsets)
+    )
+    assert recording.duration == 100
+    assert len(recording.repairs) == 1
+    assert "up to 0.089 s later" in recording.repairs[0]
+
+
 @pytest.mark.parametrize("onsets", [(0, 1, 1.2, 6), (0, 3, 2, 6), (0, 1, 2, 1e9)])
 def test_gaps_without_sense_are_read_as_none(
     opened: Callable[..., Recording], onsets: tuple[float, ...]
@@ -173,6 +215,32 @@ def test_annotations_of_huge_data_records(make_edf: MakeEdf, tmp_path: Path) -> 
     ]
 
 
+@pytest.mark.parametrize(
+    ("samples", "most"), [((8000, 8000), 400), ((2000, 2000), 60_000), (None, 0)]
+)
+def test_opening_reads_no_more_than_the_annotations(
+    make_edf: MakeEdf,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    samples: tuple[int, int] | None,
+    most: int,
+) -> None:
+    """Of short data records all is read, which is quicker; without annotations, nothing is."""
+    read: list[int] = []
+
+    def fromfile(file: FileIO, dtype: type[np.uint8], count: int) -> NDArray[np.uint8]:
+        read.append(count)
+        return np.frombuffer(file.read(count), dtype)
+
+    path = tmp_path / "x.edf"
+    tals = None if samples is None else timekeeping(0, 1, 2, 3)
+    path.write_bytes(make_edf(samples=samples or (8000, 8000), tals=tals))
+    monkeypatch.setattr(np, "fromfile", fromfile)
+    open_recording(path)
+    assert sum(read) <= most
+    assert bool(read) == bool(tals)
+
+
 def test_annotations_in_latin_1(opened: Callable[..., Recording]) -> None:
     recording = opened(tals=timekeeping(0, 1, 2, 3, texts=(b"+1\x14ge\xf6ffnet\x14\0",)))
     assert recording.annotations[0].text == "geöffnet"
@@ -187,8 +255,48 @@ def test_discontinuous_without_gaps(opened: Callable[..., Recording]) -> None:
 def test_damaged_annotations_are_left_out(opened: Callable[..., Recording]) -> None:
     recording = opened(tals=(*timekeeping(0, 1, 2), b"\x99garbage"))
     assert recording.repairs == (
-        "The annotations of 1 data records are damaged: they are left out.",
+        "The annotations of 1 data records are damaged: those that cannot be read are left out.",
     )
+
+
+@pytest.mark.parametrize(
+    ("length", "end", "n_annotations", "n_repairs"),
+    [(700_000, b"", 0, 1), (100_000, b"\x14\0", 99_999, 0)],
+)
+def test_an_endless_list_is_read_once(
+    opened: Callable[..., Recording], length: int, end: bytes, n_annotations: int, n_repairs: int
+) -> None:
+    """Looking for the end of a list from each place where one could begin would take hours."""
+    signal = b"+0\x14" * length + end
+    recording = opened(records=1, tals=(signal,), per_record=(10, 5, len(signal) // 2))
+    assert len(recording.annotations) == n_annotations
+    assert len(recording.repairs) == n_repairs
+
+
+def test_annotations_are_read_up_to_a_limit(
+    opened: Callable[..., Recording], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edf, "_MOST_ANNOTATIONS", 3)
+    texts = (b"+0\x14a\x14b\x14\0", b"+1\x14c\x14\0", b"+2\x14d\x14e\x14\0")
+    recording = opened(tals=timekeeping(0, 1, 2, 3, texts=texts))
+    assert [annotation.text for annotation in recording.annotations] == ["a", "b", "c"]
+    assert recording.repairs == ("Only the first 3 annotations are read.",)
+
+
+def test_an_annotation_signal_is_read_up_to_a_limit(
+    opened: Callable[..., Recording], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edf, "_CHUNK", 20)
+    texts = (b"+0\x14a\x14\0", b"+1\x14far away from the begin\x14\0")
+    recording = opened(tals=timekeeping(0, 1, 2, 3, texts=texts))
+    assert [annotation.text for annotation in recording.annotations] == ["a"]
+    assert "more than 20 bytes" in recording.repairs[1]
+
+
+def test_damage_spares_the_other_lists_of_a_data_record(opened: Callable[..., Recording]) -> None:
+    recording = opened(tals=timekeeping(0, 1, 2, 3, texts=(b"broken\0+1\x14here\x14\0",)))
+    assert [annotation.text for annotation in recording.annotations] == ["here"]
+    assert "1 data records are damaged" in recording.repairs[0]
 
 
 ERRORS = [
@@ -204,7 +312,9 @@ ERRORS = [
     ({"per_record": (0, 0)}, "no signal has samples"),
     ({"per_record": (-1, 5)}, "signal 1"),
     ({"per_record": (10, "five")}, "signal 2"),
-    ({"per_record": (99999999, 99999999)}, "no whole data record"),
+    ({"per_record": (9999999, 9999999)}, "no whole data record"),
+    ({"per_record": (10, 10_000_001)}, "signal 2 of the header: 10,000,001 samples .* of 1 s"),
+    ({"per_record": (100_000, 5), "seconds": "0.000001"}, "at most 10,000,000 a second"),
 ]
 
 
@@ -242,6 +352,15 @@ def test_patient_and_anonymous_start(opened: Callable[..., Recording]) -> None:
     assert (patient.name, patient.remarks) == ("Haagse Harry", "some remark")
     assert recording.start is None
     assert "Harry" not in repr(recording.__dict__)
+
+
+@pytest.mark.parametrize(
+    ("text", "remarks"), [("X X X X", ""), ("X", ""), ("", ""), ("X F X Harry", "X F X Harry")]
+)
+def test_what_is_not_known_is_no_remark(
+    opened: Callable[..., Recording], text: str, remarks: str
+) -> None:
+    assert opened(patient=text).patient.remarks == remarks
 
 
 def test_recording_goes_to_a_worker_process_and_is_read_there(
