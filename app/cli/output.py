@@ -13,13 +13,13 @@ _UNBOUNDED = 100_000  # columns; where no terminal limits the width, nothing is 
 
 
 def say(text: str) -> None:
-    """Write a line of the result."""
-    print(printable(text))
+    """Write a line of the result, or several."""
+    print(_printable_lines(text))
 
 
 def note(text: str) -> None:
-    """Write a line that is not the result: progress, a warning, an error."""
-    print(printable(text), file=sys.stderr)
+    """Write a line that is not the result, or several: progress, a warning, an error."""
+    print(_printable_lines(text), file=sys.stderr)
 
 
 def say_json(value: Any) -> None:  # noqa: ANN401 (whatever JSON holds)
@@ -50,11 +50,14 @@ def printable(text: str) -> str:
     r"""Return `text` with whatever is no printable character written as ``\x1b``.
 
     Names come from files of strangers: they can hold bytes that are no text, and sequences that
-    a terminal obeys.
+    a terminal obeys. The end of a line is one more: what comes after it would pass for ours.
     """
     if text.isprintable():
         return text
     return "".join(
-        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode("ascii")
-        for c in text
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
     )
+
+
+def _printable_lines(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))
