@@ -17,7 +17,6 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QApplication,
-    QFileDialog,
     QMainWindow,
     QStackedWidget,
     QVBoxLayout,
@@ -26,6 +25,7 @@ from PySide6.QtWidgets import (
 
 from app.actions import ACTIONS, View
 from app.desktop.background import Background
+from app.desktop.files import choose_recordings
 from app.desktop.intake import IntakeQueue
 from app.desktop.intake_line import IntakeLine
 from app.desktop.keys_help import KeysHelp
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from app.vault import Vault
 
 _SIZE = (1280, 800)
-_KINDS = "Recordings (*.hea *.edf *.EDF *.bdf *.BDF);;All files (*)"
 
 
 class MainWindow(QMainWindow):
@@ -169,8 +168,7 @@ class MainWindow(QMainWindow):
 
     def choose_files(self) -> None:
         """Ask for files to analyse."""
-        names, _ = QFileDialog.getOpenFileNames(self, "Open recordings", "", _KINDS)
-        self.take_in(Path(name) for name in names)
+        self.take_in(choose_recordings(self))
 
     def lock(self) -> None:
         """Close the vault; what is being analysed is stopped, and nothing of it stays."""
@@ -221,9 +219,11 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 (Qt's form)
         """Lock, so that nothing half-done stays."""
+        self.hide()  # what is waited for may take a while
+        self.unlock_view.close_down()
+        self.lock()
         for task in self.findChildren(Background):
             task.wait()
-        self.lock()
         super().closeEvent(event)
 
     # inside
