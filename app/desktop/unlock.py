@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,8 @@ class UnlockView(QWidget):
         super().__init__(parent)
         self.setObjectName("view")
         self._path = path
+        self._closed = False
+        self._task: Background | None = None
         self._pages = QStackedWidget(self)
         card = QFrame(self)
         card.setObjectName("card")
@@ -94,12 +97,26 @@ class UnlockView(QWidget):
 
     def reset(self) -> None:
         """Forget what was typed, and ask for what the vault needs."""
-        self.passphrase_page.clear()
-        self.recovery_page.clear()
-        self.create_page.clear()
-        self.key_page.forget()
+        for page in self._all:
+            page.clear()
         there = (self._path / _HEADER).exists()
         self._show(self.passphrase_page if there else self.create_page)
+
+    def close_down(self) -> None:
+        """Open nothing any more: a vault that is just being opened is closed again.
+
+        A new one whose key nobody has confirmed to have is deleted.
+        """
+        self._closed = True
+        if self._task is not None:
+            self._task.wait()
+            match self._task.result:
+                case Vault() as vault:
+                    vault.close()
+                case Vault() as vault, _:
+                    _delete_new(vault)
+            self._task = None
+        self.key_page.clear()
 
     def _show(self, page: _Page) -> None:
         for other in self._all:
@@ -125,16 +142,18 @@ class UnlockView(QWidget):
         """Derive keys beside the window: that is slow on purpose."""
         self._pages.setEnabled(False)
         self._busy.show()
-        task = Background(work, self)
-        task.done.connect(self._idle)
-        task.failed.connect(self._idle)
-        task.done.connect(done)
-        task.failed.connect(self._failed)
-        task.start()
+        self._task = Background(work, self)
+        self._task.done.connect(partial(self._ended, done))
+        self._task.failed.connect(partial(self._ended, self._failed))
+        self._task.start()
 
-    def _idle(self, _result: object) -> None:
+    def _ended(self, then: Callable[[Any], object], result: object) -> None:
+        if self._closed:  # close_down() has seen to it
+            return
+        self._task = None
         self._pages.setEnabled(True)
         self._busy.hide()
+        then(result)
 
     def _failed(self, error: Exception) -> None:
         page = self._pages.currentWidget()
@@ -144,6 +163,14 @@ class UnlockView(QWidget):
             page.refuse(page.WRONG)
         else:
             page.refuse(f"{explain(error)}.")
+
+
+def _delete_new(vault: Vault) -> None:
+    """Delete a vault whose recovery key nobody has: it would be lost with the passphrase."""
+    empty = not vault.recordings()
+    vault.close()
+    if empty:
+        shutil.rmtree(vault.path, ignore_errors=True)
 
 
 def _path_label(path: Path, parent: QWidget) -> QLabel:
@@ -293,7 +320,8 @@ class _KeyPage(_Page):
         self.rows.addWidget(label("Write down the recovery key", "heading", self))
         why = label(
             "It opens the vault when the passphrase is lost. It is shown this once and kept "
-            "nowhere: write it on paper, and keep the paper where the vault is not.",
+            "nowhere: write it on paper, and keep the paper where the vault is not. If the window "
+            "is closed before that, there will be no vault, and you begin anew.",
             "muted",
             self,
         )
@@ -317,12 +345,13 @@ class _KeyPage(_Page):
         self._vault = vault
         self.key.setText(_in_lines(key))
 
-    def forget(self) -> None:
-        """Show nothing, and close a vault that nobody went on to."""
-        if self._vault is not None:
-            self._vault.close()
-        self._vault = None
+    def clear(self) -> None:
+        """Show nothing, and delete a vault that nobody went on to."""
+        super().clear()
+        vault, self._vault = self._vault, None
         self.key.setText("")
+        if vault is not None:
+            _delete_new(vault)
 
     def _go_on(self) -> None:
         vault, self._vault = self._vault, None

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from PySide6.QtCore import QSettings, Qt
 from PySide6.QtWidgets import QLineEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.actions import View
+from app.desktop.background import Background
 from app.desktop.window import MainWindow
+from app.vault import Vault
 from tests.app.desktop.conftest import PASSPHRASE, is_shown, unlock
 
 
@@ -85,3 +88,51 @@ def test_a_damaged_vault_says_what_is_damaged(
     qtbot.keyClicks(page.passphrase, PASSPHRASE)
     qtbot.keyClick(page.passphrase, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: "vault.json" in page.problem.text(), timeout=10_000)
+
+
+@pytest.fixture
+def closed(monkeypatch: pytest.MonkeyPatch) -> list[Vault]:
+    """The vaults that were closed."""
+    vaults: list[Vault] = []
+    close = Vault.close
+
+    def note(vault: Vault) -> None:
+        vaults.append(vault)
+        close(vault)
+
+    monkeypatch.setattr(Vault, "close", note)
+    return vaults
+
+
+def test_closing_the_window_while_it_unlocks_leaves_no_vault_open(
+    qtbot: QtBot, locked: MainWindow, closed: list[Vault]
+) -> None:
+    page = locked.unlock_view.passphrase_page
+    qtbot.keyClicks(page.passphrase, PASSPHRASE)
+    qtbot.keyClick(page.passphrase, Qt.Key.Key_Return)
+    (task,) = locked.findChildren(Background)
+    locked.close()
+    assert task.isFinished()
+    assert closed == [task.result]
+    qtbot.wait(50)  # what the thread told arrives now
+    assert is_shown(locked, View.UNLOCK)
+    assert locked.intake is None
+
+
+@pytest.mark.parametrize("waited", [False, True])
+def test_a_new_vault_whose_key_nobody_confirmed_to_have_does_not_stay(
+    qtbot: QtBot, tmp_path: Path, settings: QSettings, *, waited: bool
+) -> None:
+    path = tmp_path / "new"
+    window = MainWindow(path, [], settings)
+    qtbot.addWidget(window)
+    window.show()
+    view = window.unlock_view
+    for field in (view.create_page.passphrase, view.create_page.again):
+        field.setText(PASSPHRASE)
+    qtbot.keyClick(view.create_page.again, Qt.Key.Key_Return)
+    if waited:
+        qtbot.waitUntil(lambda: bool(view.key_page.key.text()), timeout=10_000)
+        assert path.exists()
+    window.close()
+    assert not path.exists()
