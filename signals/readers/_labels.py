@@ -26,7 +26,7 @@ _ECG = re.compile(
     | (?:lead\s+)? (?: I{1,3} | aV[RLF] | -aVR | V[1-9]R? )
     | M(?:L\s?(?:I{1,3}|[1-3]) | CL\s?\d? | V\d)         # modified leads
     | MOD(?:IFIED)?[\s.]*(?:lead\s*)?(?:I{1,3}|V\d)
-    | C[CMSBR]\d | D[1-4] | [EA]-?S | A-?I | CHEST | LA-RA | LL-RA | LL-LA | RA-LA
+    | C[CMSBR]\d | [EA]-?S | A-?I | CHEST | LA-RA | LL-RA | LL-LA | RA-LA
     """,
     re.IGNORECASE | re.VERBOSE,
 )

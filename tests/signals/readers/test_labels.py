@@ -15,7 +15,7 @@ def words(text: str) -> list[str]:
 ECG_LABELS = words(
     """
     I II III i ii iii aVR aVL aVF avr V1 V2 v6 V9 V4R MLI MLII MLIII MV1 MV2 ML2 MCL1 CM5
-    CC5 CM2 D3 D4 E-S A-S A-I ES AS ECG ECG1 ECG2 EKG EKG1 ECG-1 ECG_2 mod.V1 chest CHEST
+    CC5 CM2 E-S A-S A-I ES AS ECG ECG1 ECG2 EKG EKG1 ECG-1 ECG_2 mod.V1 chest CHEST
     LA-RA
     """
 )
@@ -51,6 +51,11 @@ OTHER_LABELS = [
 @pytest.mark.parametrize("label", [*ECG_LABELS, "ECG lead II", "EKG ECG", "lead II", "ECG ECG1"])
 def test_ecg(label: str, unit: Unit) -> None:
     assert kind_of(label, unit) is ChannelKind.ECG
+
+
+def test_a_grid_of_electrodes_is_no_ecg_for_its_fourth_row() -> None:
+    assert kind_of("D1", MICROVOLT) is ChannelKind.OTHER
+    assert kind_of("D3", MILLIVOLT, millivolts_are_ecg=True) is ChannelKind.ECG
 
 
 @pytest.mark.parametrize("label", [*EEG_LABELS, "EEG Fpz-Cz", "EEG A2-A1", "EEG F1-Ref", "eeg c3"])
