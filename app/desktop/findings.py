@@ -169,7 +169,7 @@ class FindingsPanel(QFrame):
         shown = [finding for finding in findings if not kind or finding.kind == kind]
         self._model.show_findings(shown)
         self._nothing.setVisible(not shown)
-        self._nothing.setText("Nothing stands out in the rhythm. The beats are counted below.")
+        self._nothing.setText(_why_nothing(self._report, kind))
 
     def _choose(self, index: QModelIndex) -> None:
         self.chosen.emit(index.data(_FINDING))
@@ -178,6 +178,7 @@ class FindingsPanel(QFrame):
         for grid in (self._beats, self._values):
             while item := grid.takeAt(0):
                 if widget := item.widget():
+                    widget.hide()  # until it is deleted it would lie under the next numbers
                     widget.deleteLater()
         if self._report is None:
             return
@@ -204,6 +205,20 @@ class FindingsPanel(QFrame):
         made.setEnabled(count > 0)
         made.clicked.connect(lambda _checked=False: self.beat_wanted.emit(cls))
         return made
+
+
+def _why_nothing(report: Report | None, kind: str) -> str:
+    """Return what to say in place of findings: that nothing was found is not that all is well."""
+    if report is None:
+        return ""
+    if kind:
+        return "There is no finding of this kind."
+    if report.beats.times.size:
+        return "Nothing stands out in the rhythm. The beats are counted below."
+    shares = {found.name: found.value for found in report.measurements}
+    unreadable = shares.get("unreadable")
+    how_much = "" if unreadable is None else f" {unreadable:.0f} % of the signal is unreadable."
+    return f"No beats found, so nothing can be said of the rhythm.{how_much}"
 
 
 def _overlaps(finding: Finding, start: float, end: float) -> bool:

@@ -34,7 +34,7 @@ def quality(headline: dict[str, Any]) -> str:
     if unreadable is None:
         return "Not measurable"
     if unreadable == 0:
-        return "Good"
+        return "Good" if any(headline["beats"].values()) else "No beats found"
     shown = f"{unreadable:.0f}" if unreadable >= 1 else "< 1"
     return f"{shown}{_THIN}% unreadable"
 

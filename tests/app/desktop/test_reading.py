@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QPoint, QPointF, QSettings, Qt
 from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.actions import View
@@ -78,6 +78,8 @@ def test_a_recording_shorter_than_the_paper_is_shown_at_25_mm_too(
     assert is_shown(short_window, View.READING)
     assert tracing.scale.is_standard
     press(qtbot, short_window, Qt.Key.Key_W)
+    nothing = short_window.reading.findings.findChildren(QLabel)
+    assert any(found.text().startswith("No beats found") for found in nothing)
     short_window.grab()
     for key, speed in ((Qt.Key.Key_0, 25.0), (Qt.Key.Key_Minus, 12.5), (Qt.Key.Key_Minus, 12.5)):
         press(qtbot, short_window, key)

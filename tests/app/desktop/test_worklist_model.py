@@ -22,3 +22,12 @@ def headline(**values: Any) -> dict[str, Any]:  # noqa: ANN401
 )
 def test_quality_is_said_in_words(unreadable: float | None, said: str) -> None:
     assert quality(headline(measurements={"unreadable": unreadable})) == said
+
+
+@pytest.mark.parametrize(
+    ("unreadable", "said"),
+    [(None, "Not measurable"), (0.0, "No beats found"), (100.0, "100\u2009% unreadable")],
+)
+def test_quality_is_never_good_where_there_is_no_beat(unreadable: float | None, said: str) -> None:
+    nothing = headline(beats={"N": 0}, measurements={"unreadable": unreadable})
+    assert quality(nothing) == said
