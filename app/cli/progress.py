@@ -47,14 +47,14 @@ class Bar:
     def say(self, text: str) -> None:
         """Write a line of the result, above the bar if both are on the terminal."""
         if self._progress.disable or not sys.stdout.isatty():
-            say(text)
+            say(printable(text))
         else:
             self._above(text)
 
     def note(self, text: str) -> None:
         """Write a line that is not the result."""
         if self._progress.disable:
-            note(text)
+            note(printable(text))
         else:
             self._above(text)
 
