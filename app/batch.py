@@ -48,9 +48,11 @@ class Outcome:
     problem : str
         Where it FAILED: why, in one plain sentence that names the file.
     same_as : pathlib.Path or None
-        Where it is REPEATED: the input of this run that has the same content.
+        Where it is REPEATED: the input of this run that has the same content, and was stored.
     repairs : tuple of str
         Where it is STORED: what was wrong with the file and how it was read all the same.
+    read_with : tuple of str
+        Where it is KNOWN, and was stored with other leads than those that are asked for: which.
     """
 
     path: Path
@@ -59,12 +61,44 @@ class Outcome:
     problem: str = ""
     same_as: Path | None = None
     repairs: tuple[str, ...] = ()
+    read_with: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
     path: Path
+    sha256: str
     intake: Intake
+
+
+class _Contents:
+    """What became of each content of this run: its copies share it."""
+
+    def __init__(self, tell: Callable[[Outcome], None]) -> None:
+        self._tell = tell
+        self._outcomes: dict[str, Outcome] = {}
+        self._copies: dict[str, list[Path]] = {}
+
+    def begin(self, sha256: str) -> None:
+        """Note that an input with this content is under way."""
+        self._copies[sha256] = []
+
+    def is_copy(self, sha256: str, path: Path) -> bool:
+        """Return whether another input has this content; `path` is told of with it, or now."""
+        if sha256 in self._outcomes:
+            self._tell(_of_copy(path, self._outcomes[sha256]))
+        elif sha256 in self._copies:
+            self._copies[sha256].append(path)
+        else:
+            return False
+        return True
+
+    def settle(self, sha256: str, outcome: Outcome) -> None:
+        """Tell what became of an input that was under way, and of its copies so far."""
+        self._outcomes[sha256] = outcome
+        self._tell(outcome)
+        for path in self._copies.pop(sha256):
+            self._tell(_of_copy(path, outcome))
 
 
 def analyze_into(
@@ -102,36 +136,57 @@ def analyze_into(
         is stored.
     """
     waiting: dict[Path, Intake] = {}
+    contents = _Contents(tell)
     work = partial(_take_in, leads=leads, progress=progress if jobs == 1 else None)
+    tasks = _tasks(vault, paths, tell, contents, waiting, leads)
     try:
-        with closing(run_tasks(work, _tasks(vault, paths, tell, waiting), jobs)) as results:
+        with closing(run_tasks(work, tasks, jobs)) as results:
             for task, result in results:
-                tell(_settle(vault, task, result))
+                outcome = _settle(vault, task, result)
                 del waiting[task.path]
+                contents.settle(task.sha256, outcome)
     finally:
         for intake in waiting.values():
             vault.discard(intake)
+
+
+def problem_with(path: Path, error: Exception) -> str:
+    """Return one plain sentence about `error` that names its input, `path`, as the user did."""
+    problem = explain(error)
+    # Readers name files in full, and sometimes one that lies beside `path`.
+    in_full = str(path.absolute()).removesuffix(path.name)
+    if problem.startswith(in_full):
+        problem = str(path).removesuffix(path.name) + problem.removeprefix(in_full)
+    return f"{path}: {problem.removeprefix(f'{path}: ')}"
 
 
 def _tasks(
     vault: Vault,
     paths: Iterable[Path],
     tell: Callable[[Outcome], None],
+    contents: _Contents,
     waiting: dict[Path, Intake],
+    leads: Sequence[str] | None,
 ) -> Iterator[_Task]:
     """Yield what has to be analysed, and tell of the rest."""
-    seen: dict[str, Path] = {}
     for path, sha256 in run_tasks(_digest, paths, 1):
         if isinstance(sha256, Exception):
-            tell(_failed(path, sha256))
-        elif sha256 in seen:
-            tell(Outcome(path, Status.REPEATED, same_as=seen[sha256]))
-        elif stored := vault.find_input(sha256):
-            tell(Outcome(path, Status.KNOWN, stored))
-        else:
-            seen[sha256] = path
-            waiting[path] = vault.intake()
-            yield _Task(path, waiting[path])
+            tell(Outcome(path, Status.FAILED, problem=problem_with(path, sha256)))
+        elif not contents.is_copy(sha256, path):
+            if stored := vault.find_input(sha256):
+                tell(Outcome(path, Status.KNOWN, stored, read_with=_others(vault, stored, leads)))
+            else:
+                contents.begin(sha256)
+                waiting[path] = vault.intake()
+                yield _Task(path, sha256, waiting[path])
+
+
+def _others(vault: Vault, stored: StoredRecording, leads: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the leads that a recording was read with, none where they are those asked for."""
+    if leads is None:
+        return ()
+    read = tuple(lead.label for lead in vault.report(stored.id).subject.leads)
+    return () if set(read) == set(leads) else read
 
 
 def _digest(path: Path) -> str:
@@ -173,7 +228,7 @@ def _settle(
         raise result
     if isinstance(result, Exception):
         vault.discard(task.intake)
-        return _failed(task.path, result)
+        return Outcome(task.path, Status.FAILED, problem=problem_with(task.path, result))
     receipt, repairs = result
     try:
         return Outcome(task.path, Status.STORED, vault.commit(receipt), repairs=repairs)
@@ -181,7 +236,10 @@ def _settle(
         return Outcome(task.path, Status.KNOWN, vault.find_input(receipt.input_sha256))
 
 
-def _failed(path: Path, error: Exception) -> Outcome:
-    problem = explain(error)
-    named = problem if str(path) in problem else f"{path}: {problem}"
-    return Outcome(path, Status.FAILED, problem=named)
+def _of_copy(path: Path, outcome: Outcome) -> Outcome:
+    """Return what became of an input whose content another input has."""
+    if outcome.status is not Status.FAILED:
+        return Outcome(path, Status.REPEATED, same_as=outcome.path)
+    problem = outcome.problem.removeprefix(f"{outcome.path}: ")
+    told = f"{path}: {problem} (same content as {outcome.path})"
+    return Outcome(path, Status.FAILED, problem=told)

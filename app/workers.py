@@ -124,12 +124,9 @@ def _serve(pipe: connection.Connection, work: Callable[[T], R]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this one
     warnings.simplefilter("ignore")
     os.environ.update(_ONE_THREAD)  # before the first task brings numpy in
-    while True:
-        try:
-            task = pipe.recv()
-        except EOFError:  # the parent is gone
-            return
-        pipe.send(_outcome(work, task))
+    with suppress(EOFError, ConnectionError):  # the parent is gone: nobody is left to tell
+        while True:
+            pipe.send(_outcome(work, pipe.recv()))
 
 
 def _outcome(work: Callable[[T], R], task: T) -> R | Exception:

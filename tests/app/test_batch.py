@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,50 @@ def test_the_same_content_twice_in_one_run_is_taken_in_once(
     assert by_path[twin].status is Status.REPEATED
     assert by_path[twin].same_as == recordings[0]
     assert len(vault.recordings()) == 2
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_copy_of_a_failed_file_fails_for_the_same_reason(
+    vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int
+) -> None:
+    recording = simulate_ecg(EcgScenario(duration=30.0, seed=9)).recording
+    recording.channels = tuple(replace(c, label="C3") for c in recording.channels)
+    monkeypatch.chdir(tmp_path)
+    write_edf(Path("one.edf"), recording)
+    shutil.copy("one.edf", "two.edf")
+    told: list[Outcome] = []
+    analyze_into(vault, [Path("one.edf"), Path("two.edf")], told.append, jobs=jobs, leads=["II"])
+    assert [outcome.status for outcome in told] == [Status.FAILED, Status.FAILED]
+    assert told[0].problem.startswith("one.edf: no channel is called 'II'")
+    same = told[0].problem.removeprefix("one.edf: ")
+    assert told[1].problem == f"two.edf: {same} (same content as one.edf)"
+
+
+def test_files_are_named_as_the_user_named_them(
+    vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "alone.hea").write_text("alone 1 250 5000\nno.dat 16 200 16 0 0 0 0 II\n")
+    (tmp_path / "bad.edf").write_bytes(b"0" + b" " * 400)
+    paths = [Path("bad.edf"), Path("in/alone.hea"), Path("none.edf"), tmp_path / "bad.edf"]
+    told: list[Outcome] = []
+    analyze_into(vault, paths, told.append)
+    for path, outcome in zip(paths, told, strict=True):
+        assert outcome.problem.startswith(f"{path}: ")
+        assert outcome.problem.count(str(path)) == 1
+        assert (str(tmp_path) in outcome.problem) == path.is_absolute()
+
+
+def test_leads_that_a_known_recording_was_not_read_with_are_told(
+    vault: Vault, recordings: list[Path]
+) -> None:
+    told: list[Outcome] = []
+    analyze_into(vault, recordings[:1], told.append)
+    read = tuple(lead.label for lead in vault.report(vault.recordings()[0].id).subject.leads)
+    for leads in (["V5"], list(read), None):
+        analyze_into(vault, recordings[:1], told.append, leads=leads)
+    assert [outcome.read_with for outcome in told[1:]] == [read, (), ()]
 
 
 def test_another_program_that_was_faster_is_no_failure(
