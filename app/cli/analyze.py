@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.exits import CommandError, ExitCode
+from app.cli.exits import ExitCode
+from app.cli.inputs import find_inputs, with_option, without_recordings
 from app.cli.options import (
     Access,
     JobsOption,
@@ -65,16 +67,17 @@ def analyze(
     then (with one job); {"event": "result", "path", "status", "id", "headline"} for each recording
     (status: "stored" or "already in the vault"; "same content as another input" has "same_as",
     "failed" has "problem" instead of the last two; "repairs" tells what was wrong with a file
-    that was read all the same); at the end {"event": "summary", "stored",
+    that was read all the same; "read_with" with which leads a recording in the vault was read,
+    where --leads names others, which were not used); {"event": "note", "text"} for each folder
+    without a recording; at the end {"event": "summary", "stored",
     "known", "repeated", "failed", "complete"}.
     """
-    from signals.readers import find_recordings
-
     access = Access(vault, passphrase_file, passphrase_command, recovery_key_file)
     labels = split_leads(leads)
-    found = list(find_recordings(paths))
-    if not found:
-        raise CommandError(f"there is no recording in {', '.join(map(str, paths))}")
+    below = find_inputs(paths)
+    found = list(
+        {os.path.realpath(path): path for inside in below.values() for path in inside}.values()
+    )
     with access.open() as opened:
         from app.batch import analyze_into
         from app.cli.progress import progress_bar
@@ -85,6 +88,8 @@ def analyze(
             listener = (
                 _JsonListener(len(found)) if json else _Listener(bar, len(found), resume=resume)
             )
+            for line in without_recordings(below):
+                listener.pass_over(line)
             with listener.summed_up():
                 analyze_into(
                     opened,
@@ -142,6 +147,9 @@ class _Listener(_Counting):
         self._bar = bar
         self._resume = resume
 
+    def pass_over(self, text: str) -> None:
+        self._bar.note(text)
+
     def progress(self, path: Path, share: float) -> None:
         self._bar.show(self._done + share, self._total, path.name)
 
@@ -152,13 +160,18 @@ class _Listener(_Counting):
         self._bar.show(self._done, self._total)
         stored = outcome.stored
         if outcome.status is Status.FAILED:
-            self._bar.note(f"failed: {outcome.problem}")
+            self._bar.note(f"failed: {with_option(outcome.problem)}")
         elif outcome.status is Status.REPEATED:
             self._bar.note(f"{outcome.path}: same content as {outcome.same_as}; taken in once")
         elif stored and outcome.status is Status.STORED:
             self._bar.say(f"{stored.id[:8]}  {outcome.path}: {summary(stored.headline)}")
             for repair in outcome.repairs:
                 self._bar.note(f"{outcome.path}: read all the same: {repair}")
+        elif stored and outcome.read_with:
+            self._bar.note(
+                f"{outcome.path}: already in the vault as {stored.id[:8]}, read with "
+                f"{', '.join(outcome.read_with)}; the leads named now were not used"
+            )
         elif stored and not self._resume:
             self._bar.note(f"{outcome.path}: already in the vault as {stored.id[:8]}")
 
@@ -187,6 +200,9 @@ class _JsonListener(_Counting):
         super().__init__(total)
         self._told = 0.0
 
+    def pass_over(self, text: str) -> None:
+        say_json({"event": "note", "text": text})
+
     def progress(self, path: Path, share: float) -> None:
         done = self._done + share
         if done - self._told >= 0.01 or share == 1:  # at most a hundred lines a recording
@@ -203,7 +219,9 @@ class _JsonListener(_Counting):
         if outcome.repairs:
             line["repairs"] = outcome.repairs
         if outcome.problem:
-            line["problem"] = outcome.problem
+            line["problem"] = with_option(outcome.problem)
+        if outcome.read_with:
+            line["read_with"] = outcome.read_with
         if outcome.same_as:
             line["same_as"] = str(outcome.same_as)
         say_json(line)

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from app.cli.exits import CommandError, ExitCode
+from app.cli.inputs import find_inputs, with_option, without_recordings
 from app.cli.options import JobsOption, JsonOption, LeadsOption, PathsArgument, split_leads
 from app.cli.output import say_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 EXTENSION = "tk"
 
@@ -67,22 +68,24 @@ def annotate(
     With --json: {"written": [{"path", "annotations", "beats", "rhythm_changes", "repairs"}],
     "failed": [{"path", "problem"}]}.
     """
+    from app.batch import problem_with
     from app.cli.progress import progress_bar
-    from app.faults import explain
     from app.workers import run_tasks
 
-    plan = plan_files(paths, out)
-    if not plan:
-        raise CommandError(f"there is no recording in {', '.join(map(str, paths))}")
-    out.mkdir(parents=True, exist_ok=True)
-    work = partial(_annotate_one, leads=split_leads(leads))
+    labels = split_leads(leads)
+    found = find_inputs(paths)
+    plan = plan_files(found, out)
+    _make_folder(out)
+    work = partial(_annotate_one, leads=labels)
     written, failed = [], []
     with progress_bar("recordings", hidden=json) as bar:
         bar.show(0, len(plan))
+        for line in () if json else without_recordings(found):
+            bar.note(line)
         with closing(run_tasks(work, plan, jobs)) as results:
             for job, result in results:
                 if isinstance(result, Exception):
-                    problem = f"{job.source}: {explain(result).removeprefix(f'{job.source}: ')}"
+                    problem = with_option(problem_with(job.source, result))
                     failed.append({"path": str(job.source), "problem": problem})
                     if not json:
                         bar.note(f"failed: {problem}")
@@ -103,13 +106,25 @@ def annotate(
         raise typer.Exit(ExitCode.FAILED)
 
 
-def plan_files(paths: Sequence[Path], out: Path) -> list[Job]:
-    """Return which recording is written to which file; no two to one."""
-    from signals.readers import find_recordings
+def _make_folder(path: Path) -> None:
+    if path.exists() and not path.is_dir():
+        raise CommandError(f"{path}: it is not a folder; --out names the folder to write to")
+    path.mkdir(parents=True, exist_ok=True)
 
+
+def plan_files(found: Mapping[Path, Sequence[Path]], out: Path) -> list[Job]:
+    """Return which recording is written to which file; no two to one.
+
+    Parameters
+    ----------
+    found : mapping
+        The recordings below each path that was named.
+    out : pathlib.Path
+        The folder to write to.
+    """
     places: dict[Path, Path] = {}  # each recording, and where it lies below what was named
-    for named in paths:
-        for source in find_recordings([named]):
+    for named, sources_below in found.items():
+        for source in sources_below:
             inside = named.is_dir() and source != named
             places.setdefault(source, source.relative_to(named) if inside else Path(source.name))
     targets = [_target(place, place.stem) for place in places.values()]

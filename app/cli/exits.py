@@ -21,8 +21,8 @@ class ExitCode(IntEnum):
 
     OK = 0, "all well"
     FAILED = 1, "some inputs failed, or the work could not be done"
-    USAGE = 2, "wrong usage"
-    LOCKED = 3, "vault locked: wrong passphrase"
+    USAGE = 2, "wrong usage, or no passphrase given"
+    LOCKED = 3, "vault locked: wrong passphrase or recovery key"
     DAMAGED = 4, "vault damaged"
     FAULT = 70, "a fault of ours"
     INTERRUPTED = 130, "stopped by Ctrl-C"
@@ -84,7 +84,7 @@ def _complain(error: Exception) -> None:
 
 def _code_of(error: Exception) -> ExitCode:
     if isinstance(error, PassphraseError):
-        return ExitCode.LOCKED
+        return ExitCode.USAGE
     if type(error).__module__.startswith("app.vault"):
         from app.vault import VaultDamagedError, VaultLockedError
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,24 @@ from app.cli.options import (
     RecoveryKeyFileOption,
     VaultOption,
 )
-from app.cli.output import note, say_json, say_table
+from app.cli.output import note, printable, say_json, say_table
 from app.cli.words import moment, patient_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from app.vault import StoredRecording
+
+_TITLES = (
+    "ID",
+    "RECORDING",
+    "PATIENT",
+    "RECORDED",
+    "LENGTH",
+    "BEATS",
+    "QUALITY",
+    "WEIGHTIEST FINDINGS",
+)
 
 
 def list_recordings(
@@ -44,8 +58,10 @@ def list_recordings(
 
     from app.wording import duration, weightiest
 
-    say_table(
-        ["ID", "RECORDING", "PATIENT", "RECORDED", "LENGTH", "BEATS", "WEIGHTIEST FINDINGS"],
+    # Ten thousand rows take Rich five seconds, which only a terminal's width is worth.
+    say_rows = say_table if sys.stdout.isatty() else _say_plainly
+    say_rows(
+        _TITLES,
         [
             [
                 recording.id[:8],
@@ -54,11 +70,34 @@ def list_recordings(
                 moment(recording.start),
                 duration(recording.duration_s),
                 f"{sum(recording.headline['beats'].values()):,}",
+                _quality(recording.headline),
                 weightiest(recording.headline, most=3),
             ]
             for recording in recordings
         ],
     )
+
+
+def _quality(headline: dict[str, Any]) -> str:
+    unreadable = headline["measurements"].get("unreadable")
+    if unreadable is None:
+        return "not known"
+    if unreadable == 0:
+        return "all readable"
+    return f"{max(1, round(unreadable))} % unreadable"
+
+
+def _say_plainly(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Write rows below their titles in columns that are as wide as they need to be."""
+    from rich.cells import cell_len
+
+    table = [titles, *([printable(cell) for cell in row] for row in rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        cells = (
+            cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
+        )
+        print("  ".join(cells).rstrip())
 
 
 def facts(recording: StoredRecording) -> dict[str, Any]:

@@ -127,7 +127,10 @@ def split_leads(leads: str | None) -> list[str] | None:
     """Return the labels that ``--leads "A,B"`` names."""
     if leads is None:
         return None
-    return [label.strip() for label in leads.split(",") if label.strip()]
+    labels = [label.strip() for label in leads.split(",") if label.strip()]
+    if not labels:
+        raise typer.BadParameter("it names no lead", param_hint="--leads")
+    return labels
 
 
 def given_passphrase(file: Path | None, command: str | None) -> str | None:
@@ -194,12 +197,15 @@ def _printed_by(command: str) -> str:
 
     try:
         # stdin and stderr stay the terminal's, since a password manager may have to ask.
-        done = subprocess.run(shlex.split(command), stdout=subprocess.PIPE, check=False, text=True)
+        done = subprocess.run(shlex.split(command), stdout=subprocess.PIPE, check=False)
     except (OSError, ValueError) as error:
         raise PassphraseError(f"the passphrase command cannot be run: {error}") from None
-    line = done.stdout.partition("\n")[0].rstrip("\r")
     if done.returncode != 0:
         raise PassphraseError(f"the passphrase command ended with exit code {done.returncode}")
+    try:
+        line = done.stdout.partition(b"\n")[0].rstrip(b"\r").decode("utf-8")
+    except UnicodeDecodeError:  # whose words would quote the passphrase
+        raise PassphraseError("what the passphrase command printed is no text in UTF-8") from None
     if not line:
         raise PassphraseError("the passphrase command printed nothing")
     return line

@@ -51,6 +51,8 @@ def strip(
 
     With --json: {"id", "at_s", "seconds", "out"}.
     """
+    if out.suffix.lower() != ".png":
+        raise typer.BadParameter(f"{out} does not end in .png", param_hint="--out")
     begins = None if at is None else _parse_clock(at)
     try:
         from app.drawing.strip import StripError, save_strip

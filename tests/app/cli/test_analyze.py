@@ -32,9 +32,9 @@ def _lines(text: str, event: str) -> list[dict[str, Any]]:
     return [line for line in lines if line["event"] == event]
 
 
-def _ecg(path: Path, rate: float, samples: np.ndarray) -> Path:
+def _ecg(path: Path, rate: float, samples: np.ndarray, label: str = "II") -> Path:
     channel = Channel(
-        label="II",
+        label=label,
         kind=ChannelKind.ECG,
         rate=rate,
         n_samples=len(samples),
@@ -200,6 +200,43 @@ def test_leads_are_named_where_labels_do_not_tell(
     assert right.exit_code == 0
 
 
+def test_leads_that_were_not_used_are_told(
+    tracekeep: Run, vault: Place, two_patients: Path
+) -> None:
+    analyze = ["analyze", two_patients / "a.edf", *vault.options]
+    tracekeep(*analyze)
+    again = tracekeep(*analyze, "--resume", "--leads", "V5")
+    assert again.exit_code == 0
+    assert "read with MLII, V5; the leads named now were not used" in again.stderr
+    (line,) = _lines(tracekeep(*analyze, "--json", "--leads", "V5").stdout, "result")
+    assert line["read_with"] == ["MLII", "V5"]
+    for none in ("", " , "):
+        assert tracekeep(*analyze, "--leads", none).exit_code == 2
+
+
+def test_how_to_name_a_lead_is_told(tracekeep: Run, vault: Place, tmp_path: Path) -> None:
+    path = _ecg(tmp_path / "a.edf", 250.0, np.arange(7500, dtype=np.int16), label="C3")
+    done = tracekeep("analyze", path, *vault.options)
+    assert 'name it as a lead (--leads "LABEL")' in done.stderr
+    json_lines = tracekeep("analyze", path, *vault.options, "--json").stdout
+    assert '(--leads "LABEL")' in _lines(json_lines, "result")[0]["problem"]
+
+
+def test_a_folder_without_recordings_among_others_is_named(
+    tracekeep: Run, vault: Place, two_patients: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "letters"
+    folder.mkdir()
+    (folder / "letter.txt").write_text("Dear colleague")
+    done = tracekeep("analyze", two_patients, folder, *vault.options)
+    assert done.exit_code == 0
+    assert f"{folder}: there is no recording in it" in done.stderr
+    (line,) = _lines(
+        tracekeep("analyze", folder, two_patients, *vault.options, "--json").stdout, "note"
+    )
+    assert str(folder) in line["text"]
+
+
 def test_nothing_to_do_is_said(tracekeep: Run, vault: Place, tmp_path: Path) -> None:
     folder = tmp_path / "nothing"
     folder.mkdir()
@@ -305,6 +342,14 @@ def test_a_killed_run_is_resumed_where_it_stopped(tracekeep: Run, vault: Place, 
     assert summary["known"] + summary["stored"] == 6
     assert len(json.loads(tracekeep("list", *vault.options, "--json").stdout)) == 6
     assert tracekeep("vault", "check", *vault.options, "--read-data", "100%").exit_code == 0
+
+
+def test_the_workers_of_a_killed_run_end_in_silence(vault: Place, many: Path) -> None:
+    with _start(vault, "analyze", many, "--json", "--jobs", "2") as process:
+        _until_stored(process, 2)
+        process.kill()
+        _, errors = process.communicate(timeout=60)  # until the workers have closed stderr too
+    assert errors == ""
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])

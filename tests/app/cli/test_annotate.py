@@ -9,6 +9,7 @@ import pytest
 import wfdb
 
 from app.cli.annotate import plan_files
+from app.cli.inputs import find_inputs
 from tests.app.cli.helpers import Run
 
 
@@ -20,7 +21,7 @@ def _record(folder: Path, name: str) -> Path:
 
 
 def _names(paths: list[Path], out: Path) -> dict[str, str]:
-    plan = plan_files(paths, out)
+    plan = plan_files(find_inputs(paths), out)
     return {job.source.as_posix(): job.target.relative_to(out).as_posix() for job in plan}
 
 
@@ -65,7 +66,17 @@ def test_a_place_that_cannot_be_written_is_one_line(
     (tmp_path / "file").write_text("")
     done = tracekeep("annotate", two_patients, "--out", tmp_path / "file")
     assert done.exit_code == 1
+    assert f"{tmp_path / 'file'}: it is not a folder" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_folder_without_recordings_is_named(
+    tracekeep: Run, two_patients: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    done = tracekeep("annotate", tmp_path / "empty", two_patients, "--out", tmp_path / "out")
+    assert done.exit_code == 0
+    assert done.stderr == f"{tmp_path / 'empty'}: there is no recording in it\n"
 
 
 def test_folders_below_the_named_one_are_kept(tmp_path: Path) -> None:

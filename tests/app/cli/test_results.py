@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from app.cli.list import _quality
 from app.cli.show import _findings
 from app.report import NOTICE, Finding, Report
 from app.vault import StoredRecording
@@ -33,7 +34,13 @@ def test_an_empty_vault_is_said_to_be_empty(tracekeep: Run, vault: Place) -> Non
 
 def test_list(tracekeep: Run, vault: Place, stored: StoredRecording) -> None:
     titles, row = tracekeep("list", *vault.options).stdout.splitlines()
-    assert titles.split()[:6] == ["ID", "RECORDING", "PATIENT", "RECORDED", "LENGTH", "BEATS"]
+    assert titles.split() == [
+        *("ID", "RECORDING", "PATIENT", "RECORDED", "LENGTH", "BEATS", "QUALITY"),
+        *("WEIGHTIEST", "FINDINGS"),
+    ]
+    quality = _quality(stored.headline)
+    assert "readable" in quality
+    assert row.index(quality) == titles.index("QUALITY")
     assert row.startswith(f"{stored.id[:8]}  a ")
     assert weightiest(stored.headline, most=3) in row
     (facts,) = json.loads(tracekeep("list", *vault.options, "--json").stdout)
@@ -61,6 +68,20 @@ def test_show_is_in_plain_words(tracekeep: Run, vault: Place, stored: StoredReco
     values = json.loads(tracekeep("show", stored.id, *vault.options, "--json").stdout)
     assert values["recording"]["id"] == stored.id
     assert values["report"]["provenance"]["input_sha256"] == stored.input_sha256
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        (0.0, "all readable"),
+        (0.01, "1 % unreadable"),
+        (90.4, "90 % unreadable"),
+        (100.0, "100 % unreadable"),
+        (None, "not known"),
+    ],
+)
+def test_quality_in_words(share: float | None, words: str) -> None:
+    assert _quality({"measurements": {"unreadable": share}}) == words
 
 
 @pytest.mark.parametrize("command", ["show", "export"])
@@ -97,8 +118,10 @@ def test_export_to_a_file_for_its_owner_alone(
 def test_export_that_cannot_be_written_leaves_what_was_there(
     tracekeep: Run, vault: Place, stored: StoredRecording, tmp_path: Path
 ) -> None:
-    done = tracekeep("export", stored.id, *vault.options, "--out", tmp_path / "no" / "r.json")
+    out = tmp_path / "no" / "r.json"
+    done = tracekeep("export", stored.id, *vault.options, "--out", out)
     assert (done.exit_code, done.stdout) == (1, "")
+    assert f"tracekeep: {out}: No such file" in done.stderr
     assert done.stderr.count("\n") == 1
 
 

@@ -52,6 +52,15 @@ def test_a_time_that_is_none_or_not_in_the_recording_is_wrong_usage(
     assert not out.exists()
 
 
+def test_what_is_no_picture_is_wrong_usage(
+    tracekeep: Run, vault: Place, recording_id: str, tmp_path: Path
+) -> None:
+    done = tracekeep("strip", recording_id, "--out", tmp_path / "s.jpg", *vault.options)
+    assert done.exit_code == 2
+    assert ".png" in done.stderr
+    assert not (tmp_path / "s.jpg").exists()
+
+
 def test_a_place_that_cannot_be_written_is_named(
     tracekeep: Run, vault: Place, recording_id: str, tmp_path: Path
 ) -> None:

@@ -153,13 +153,28 @@ def test_the_vault_is_in_the_data_folder_of_the_user(
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        (["--passphrase-command", "echo wrong"], "passphrase is wrong"),
         (["--passphrase-command", "false"], "exit code 1"),
         (["--passphrase-command", "true"], "printed nothing"),
         (["--passphrase-command", "/no/such/program"], "cannot be run"),
         (["--passphrase-command", "un'balanced"], "cannot be run"),
         (["--passphrase-file", "/no/such/file"], "/no/such/file"),
         (["--passphrase-file", "/dev/null"], "empty"),
+        (["--passphrase-command", r"printf 'geheim\377'"], "printed is no text in UTF-8\n"),
+    ],
+)
+def test_what_gives_no_passphrase_is_code_2_and_one_line(
+    tracekeep: Run, vault: Place, options: list[str], problem: str
+) -> None:
+    done = tracekeep("list", "--vault", vault.path, *options)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert problem in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--passphrase-command", "echo wrong"], "passphrase is wrong"),
         (["--recovery-key-file", "/etc/passwd"], "recovery key"),
     ],
 )
@@ -184,7 +199,7 @@ def test_without_a_terminal_nothing_is_asked(
 
     monkeypatch.setattr("getpass.getpass", no_terminal)
     done = tracekeep("list", "--vault", vault.path)
-    assert done.exit_code == 3
+    assert done.exit_code == 2
     assert "--passphrase-file" in done.stderr
 
 
