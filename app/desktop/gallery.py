@@ -114,9 +114,10 @@ def _show_reading(window: MainWindow, take: Callable[[str], None]) -> None:
         shown.index(row, 0).data(Qt.ItemDataRole.UserRole) for row in range(shown.rowCount())
     ]
     runs = [f for f in findings if f.kind.startswith("ventricular")] or findings
-    longest = max(runs, key=lambda finding: finding.n_beats)
-    panel.list.setCurrentIndex(shown.index(findings.index(longest), 0))
-    panel.chosen.emit(longest)
+    if runs:
+        longest = max(runs, key=lambda finding: finding.n_beats)
+        panel.list.setCurrentIndex(shown.index(findings.index(longest), 0))
+        panel.chosen.emit(longest)
     take("reading")
     for _ in range(6):
         window.reading.zoom(-1)

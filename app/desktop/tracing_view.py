@@ -88,8 +88,8 @@ class TracingView(QWidget):
 
     def layout_now(self) -> TracingLayout:
         """Return where everything is."""
-        rows = len(self._source.leads) if self._source else 0
-        return TracingLayout(QRectF(self.rect()), self._scale, self._start, rows)
+        extents = self._source.extents if self._source else ()
+        return TracingLayout(QRectF(self.rect()), self._scale, self._start, extents)
 
     def show_recording(self, opened: OpenRecording, leads: Sequence[int]) -> None:
         """Show a recording from its start."""

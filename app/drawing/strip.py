@@ -9,7 +9,7 @@ import numpy as np
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QImage, QImageWriter, QPainter
 
-from app.drawing.layout import ZERO_AT, TracingLayout
+from app.drawing.layout import Extent, TracingLayout
 from app.drawing.scene import BeatMarks, FindingMarks, LeadView, Scene
 from app.drawing.text import set_font
 from app.drawing.theme import LIGHT
@@ -82,19 +82,18 @@ def save_strip(
     )
     source = LeadSource(recording, None, [labels.index(lead) for lead in leads])
     width = round(seconds * _SCALE.dots_per_second)
-    frame = TracingLayout(QRectF(), _SCALE, start_s, len(leads), _UNIT)
+    frame = TracingLayout(QRectF(), _SCALE, start_s, (), _UNIT)
     gutter = round(frame.gutter.width())
     around = round(-frame.plot.height())  # what ruler, beats and bars take
     views = source.views(start_s, start_s + seconds, width)
-    height = round(around + _row_mm(views) * _DOTS_PER_MM * len(leads))
+    extents = tuple(_extent(view) for view in views)
+    height = round(around + sum(map(_row_mm, extents)) * _DOTS_PER_MM)
     head, foot = round(_HEAD * _UNIT), round(_FOOT * _UNIT)
     image = QImage(gutter + width, head + height + foot, QImage.Format.Format_RGB32)
     image.setDotsPerMeterX(_DOTS_PER_MM * 1000)
     image.setDotsPerMeterY(_DOTS_PER_MM * 1000)
     image.fill(QColor(LIGHT.paper))
-    layout = TracingLayout(
-        QRectF(0, head, image.width(), height), _SCALE, start_s, len(leads), _UNIT
-    )
+    layout = TracingLayout(QRectF(0, head, image.width(), height), _SCALE, start_s, extents, _UNIT)
     scene = Scene(
         leads=views,
         beats=BeatMarks.of(beats),
@@ -123,14 +122,15 @@ def save_strip(
         raise StripError(f"{path}: the picture cannot be written: {writer.errorString()}")
 
 
-def _row_mm(views: tuple[LeadView, ...]) -> float:
+def _extent(view: LeadView) -> Extent:
+    values = view.curve.values[np.isfinite(view.curve.values)] - view.zero
+    if not len(values):
+        return Extent(0.0, 0.0)
+    unit = view.full_scale or 1.0
+    return Extent(max(0.0, float(values.max()) / unit), max(0.0, -float(values.min()) / unit))
+
+
+def _row_mm(extent: Extent) -> float:
     """Return how high a row must be for its beats, in whole boxes of 5 mm."""
-    highest = _ROW_MM
-    for view in views:
-        values = view.curve.values[np.isfinite(view.curve.values)] - view.zero
-        if len(values):
-            gain = _SCALE.gain / (view.full_scale or 1.0)
-            above = (float(values.max()) * gain + _MARGIN_MM) / ZERO_AT
-            below = (-float(values.min()) * gain + _MARGIN_MM) / (1 - ZERO_AT)
-            highest = max(highest, above, below)
-    return min(math.ceil(highest / _BOX_MM) * _BOX_MM, _HIGHEST_ROW_MM)
+    needed = (extent.above + extent.below) * _SCALE.gain + 2 * _MARGIN_MM
+    return min(math.ceil(max(needed, _ROW_MM) / _BOX_MM) * _BOX_MM, _HIGHEST_ROW_MM)

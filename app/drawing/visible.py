@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.drawing.layout import Extent
 from app.drawing.scene import Curve, Floats, LeadView
 from signals.recording import MILLIVOLT
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from signals.envelope import Envelope
     from signals.recording import Channel, Recording
 
+_RARE = 1.0  # percent of a recording that may reach beyond the room of its lead
+_MOST = 5.0  # mV, above and below; what is beyond is no heart
 _SAMPLES_A_COLUMN = 6  # up to here a line through all samples is as quick as one through extremes
 
 
@@ -32,6 +35,11 @@ class LeadSource:
         One a channel; without them everything is read.
     leads : sequence of int
         Indices of the channels that are shown, from top to bottom.
+
+    Attributes
+    ----------
+    extents : tuple of Extent
+        How much room each lead needs.
     """
 
     def __init__(
@@ -40,7 +48,16 @@ class LeadSource:
         self._recording = recording
         self._envelopes = envelopes
         self.leads = tuple(leads)
-        self._zeros = {index: self._zero(index) for index in self.leads}
+        self._zeros: dict[int, float] = {}
+        extents = []
+        for index in self.leads:
+            low, zero, high = self._levels(index)
+            self._zeros[index] = zero
+            unit = self._unit(index)
+            extents.append(
+                Extent(*(min(max(0.0, way / unit), _MOST) for way in (high - zero, zero - low)))
+            )
+        self.extents = tuple(extents)
 
     def views(self, start: float, end: float, columns: int) -> tuple[LeadView, ...]:
         """Return what is seen of each lead.
@@ -86,28 +103,42 @@ class LeadSource:
         middles = (first + edges + step / 2) / channel.rate
         return [_zigzag(middles, *pair) for pair in zip(low, high, strict=True)]
 
-    def _zero(self, index: int) -> float:
-        """Return the level that a lead keeps to, so that an offset does not push it off its row."""
+    def _levels(self, index: int) -> tuple[float, float, float]:
+        """Return how low a lead reaches, the level that it keeps to, and how high it reaches.
+
+        The level keeps an offset from pushing it away; the reach, which leaves out rare artefacts,
+        is that of the whole recording, so that leads lie still when it is scrolled.
+        """
         channel = self._recording.channels[index]
         if self._envelopes is None:
             stop = min(channel.n_samples, round(60 * channel.rate))
-            samples = self._recording.read([index], 0, stop)[0]
-            samples = samples[np.isfinite(samples)]
-            return float(np.median(samples)) if len(samples) else 0.0
-        envelope = self._envelopes[index]
-        there = envelope.minima <= envelope.maxima
+            low = high = self._recording.read([index], 0, stop)[0].astype(np.float64)
+        else:
+            envelope = self._envelopes[index]
+            sides = (envelope.minima, envelope.maxima)
+            low, high = (side * channel.scale + channel.offset for side in sides)
+            low[envelope.minima > envelope.maxima] = np.nan
+        there = np.isfinite(low) & np.isfinite(high)
         if not there.any():
-            return 0.0
-        low, high = (side[there].astype(np.float64) for side in (envelope.minima, envelope.maxima))
-        return float(np.median((low + high) / 2)) * channel.scale + channel.offset
+            return 0.0, 0.0, 0.0
+        low, high = low[there], high[there]
+        reach = (np.percentile(low, _RARE), np.percentile(high, 100 - _RARE))
+        return float(min(reach)), float(np.median((low + high) / 2)), float(max(reach))
+
+    def _unit(self, index: int) -> float:
+        """Return how much of a channel's own unit is drawn as high as 1 mV."""
+        channel = self._recording.channels[index]
+        if channel.unit.volts is not None:
+            return 1.0 / channel.unit.factor_to(MILLIVOLT)
+        low, high = channel.physical_range
+        zero = self._zeros[index]
+        return max(abs(low - zero), abs(high - zero)) or 1.0
 
     def _view(self, index: int, curve: Curve) -> LeadView:
         channel = self._recording.channels[index]
         zero = self._zeros[index]
         if channel.unit.volts is None:
-            low, high = channel.physical_range
-            full_scale = max(abs(low - zero), abs(high - zero)) or 1.0
-            return LeadView(channel.label, channel.unit.symbol, zero, full_scale, curve)
+            return LeadView(channel.label, channel.unit.symbol, zero, self._unit(index), curve)
         factor = channel.unit.factor_to(MILLIVOLT)
         in_mv = replace(curve, values=curve.values * factor)
         return LeadView(channel.label, "", zero * factor, None, in_mv)
