@@ -1,7 +1,7 @@
 """The shipped beat model in figures: ``python benchmarks/bundle.py [PYTHON WITH TFLITE-RUNTIME]``.
 
-Size, parameters and F1 come from the model card; speed and the disagreement of the two runtimes
-are measured here.
+Size, parameters and the scores of the beats come from the model card; speed and the disagreement
+of the two runtimes are measured here.
 """
 
 from __future__ import annotations
@@ -29,10 +29,15 @@ def main() -> None:
     bundle = bundle_for("beats")
     facts = bundle.card["model"]
     print(f"{bundle.id}: {len(bundle.model):,} bytes, {facts['parameters']:,} parameters")
-    results = bundle.card["results"]["all"]
+    recordings = bundle.card["recordings"]["all"]
+    print(f"  in percent as the model card has them, cross-validated, {recordings} recordings:")
     for label in bundle.labels:
-        ours, theirs = results["int8"][label]["f1"], results["float32"][label]["f1"]
-        print(f"  {label}: F1 int8 {ours}, float32 {theirs} (cross-validated, model card)")
+        for kind, by_class in bundle.card["results"]["all"].items():
+            score = by_class[label]
+            print(
+                f"    {label} {kind:7}: Se {_percent(score['sensitivity'])}, "
+                f"+P {_percent(score['predictivity'])}, F1 {_percent(score['f1'])}"
+            )
     model = Model(bundle.model)
     rng = np.random.default_rng(0)
     inputs = [
@@ -52,6 +57,10 @@ def main() -> None:
     classifier.finish()
     print(f"  all included, 2 leads at {RATE:g} Hz: {_rate(len(peaks), begun)}")
     _compare(model, inputs, answers)
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.2f}"
 
 
 def _rate(n: int, begun: float) -> str:

@@ -322,7 +322,7 @@ def as_markdown(card: Mapping[str, Any]) -> str:
             f"{card['recordings']['all']} of them without pacing."
         ),
         "",
-        "| recordings | class | beats | Se | +P | F1 int8 | F1 float32 |",
+        "| recordings | class | beats | Se int8 | +P int8 | F1 int8 | F1 float32 |",
         "|---|---|---:|---:|---:|---:|---:|",
     ]
     for group, kinds in card["results"].items():
