@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 FILE = "index.db"
 _SCHEMA_VERSION = 1
+_SHARED_MEMORY = 32 * 1024  # bytes that SQLite makes beside a write-ahead log that it shares
 _SCHEMA = """
 CREATE TABLE fact (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE patient (
@@ -143,9 +144,13 @@ def open_index(
         elif not path.exists():
             raise VaultDamagedError(path, "the index of the vault is missing")
         _refuse_plain(path)
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
-            _set_up(connection, key)
+            connection = _connect(path, key)
+        except (apsw.IOError, apsw.FullError):
+            if not _is_full(path):
+                raise
+            connection = _connect(path, key, alone=True)
+        try:
             if create_new:
                 with connection:
                     connection.execute(_SCHEMA)
@@ -157,6 +162,24 @@ def open_index(
         except BaseException:
             connection.close()
             raise
+    return connection
+
+
+def _connect(path: Path, key: bytes, *, alone: bool = False) -> apsw.Connection:
+    """Open the database with its key.
+
+    The 32 KiB of ``-shm``, by which programs that share a write-ahead log agree, are the one
+    thing on the disk that reading needs. With `alone` they are in memory, so that a vault can be
+    read on a full disk, by one program at a time.
+    """
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    try:
+        if alone:
+            connection.pragma("locking_mode", "exclusive")
+        _set_up(connection, key)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -201,6 +224,14 @@ def _assert_encrypted(connection: apsw.Connection, path: Path, vault_id: str) ->
         raise VaultDamagedError(path, "the index belongs to another vault")
 
 
+def _is_full(path: Path) -> bool:
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < _SHARED_MEMORY
+
+
 @contextmanager
 def index_errors(path: Path) -> Iterator[None]:
     """Turn an error of the database into a :class:`VaultError` about `path`."""
@@ -217,7 +248,8 @@ def index_errors(path: Path) -> Iterator[None]:
             path, "there is no permission to use it, or the disk is read-only"
         ) from error
     except apsw.IOError as error:
-        raise VaultError(path, "the disk reports an error") from error
+        words = "no space is left on the disk" if _is_full(path) else "the disk reports an error"
+        raise VaultError(path, words) from error
     except apsw.Error as error:
         raise VaultDamagedError(path, "the index of the vault is damaged") from error
 

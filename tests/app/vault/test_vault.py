@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import pickle
+import resource
 import stat
 import tracemalloc
 from concurrent.futures import ProcessPoolExecutor
@@ -400,6 +401,29 @@ def test_a_place_that_cannot_be_written_is_named_as_the_user_named_it(
     with pytest.raises(VaultError, match=f"^{tmp_path}/new: there is no permission"):
         Vault.create(tmp_path / "new", PASSPHRASE)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_vault_on_a_full_disk_can_be_read(
+    filled: Filled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = filled.copy(tmp_path)
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, most))  # no room for SQLite's shared memory
+    try:
+        with pytest.raises(VaultError, match="the disk reports an error"):
+            filled.open(path)
+        monkeypatch.setattr("app.vault._index._is_full", lambda _path: True)
+        with filled.open(path) as vault:
+            for one, original in zip(reversed(vault.recordings()), filled.recordings, strict=True):
+                assert_whole(vault, one, original)
+            recording = make_recording(5)
+            with pytest.raises(VaultError):
+                store(vault, recording)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    with filled.open(path) as vault:
+        assert vault.check(1.0).damages == ()
+        assert_whole(vault, store(vault, recording), recording)
 
 
 def test_a_closed_vault_says_so(filled: Filled) -> None:
