@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.exits import ExitCode
-from app.cli.inputs import find_inputs, with_option, without_recordings
+from app.cli.inputs import each_once, find_inputs, with_option, without_recordings
 from app.cli.options import (
     Access,
     JobsOption,
@@ -75,9 +74,7 @@ def analyze(
     access = Access(vault, passphrase_file, passphrase_command, recovery_key_file)
     labels = split_leads(leads)
     below = find_inputs(paths)
-    found = list(
-        {os.path.realpath(path): path for inside in below.values() for path in inside}.values()
-    )
+    found = each_once(below)
     with access.open() as opened:
         from app.batch import analyze_into
         from app.cli.progress import progress_bar

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from app.cli.exits import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _NAME_IT = "name it as a lead"  # what the analysis says where no label shows an ECG
@@ -29,7 +30,15 @@ def find_inputs(paths: Sequence[Path]) -> dict[Path, list[Path]]:
     return found
 
 
-def without_recordings(found: dict[Path, list[Path]]) -> Iterable[str]:
+def each_once(found: Mapping[Path, Sequence[Path]]) -> list[Path]:
+    """Return every recording once, as it was named first."""
+    once: dict[str, Path] = {}
+    for path in (path for inside in found.values() for path in inside):
+        once.setdefault(os.path.realpath(path), path)
+    return list(once.values())
+
+
+def without_recordings(found: Mapping[Path, Sequence[Path]]) -> list[str]:
     """Return a line for each folder that holds no recording."""
     return [f"{path}: there is no recording in it" for path, inside in found.items() if not inside]
 
