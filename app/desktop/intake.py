@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import multiprocessing
+import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from app.desktop.background import Background
 from app.desktop.intake_process import (
     GO_ON,
     STOP,
@@ -25,12 +28,12 @@ from app.faults import explain
 from app.vault import AlreadyStoredError, VaultError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
     from pathlib import Path
 
-    from app.vault import Intake, Receipt, Vault
+    from app.vault import Intake, Receipt, StoredRecording, Vault
 
 _POLL_MS = 40
 _PATIENCE_S = 3.0
@@ -45,7 +48,7 @@ class IntakeState:
     name : str
         Of the file.
     stage : str
-        ``Opening``, ``Analysing``, ``Storing`` or ``Stopping``.
+        ``Opening``, ``Analysing``, ``Storing``, ``Stopping`` or ``Waiting for the vault``.
     share : float or None
         Of the stage, 0 to 1; None: not known.
     left_s : float or None
@@ -64,9 +67,9 @@ class IntakeState:
 class _Job:
     """One file: its process, the pipe to it, and its place in the vault."""
 
-    def __init__(self, vault: Vault, path: Path) -> None:
+    def __init__(self, path: Path, intake: Intake) -> None:
         self.path = path
-        self.intake: Intake = vault.intake()
+        self.intake = intake
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         self.connection: Connection[Any, Any] = ours
@@ -124,12 +127,14 @@ _DIED = "the process that worked on it was killed; often that means too little m
 class IntakeQueue(QObject):
     """Takes files into a vault without keeping the window from answering.
 
+    The vault is written in threads, one after the other: another program may hold its lock.
+
     Parameters
     ----------
     vault : Vault
         Open, and written by this object alone.
     parent : QObject
-        Owner.
+        Owner, of the threads too, which may outlive this object.
     """
 
     changed = Signal(object)
@@ -146,15 +151,20 @@ class IntakeQueue(QObject):
     def __init__(self, vault: Vault, parent: QObject) -> None:
         super().__init__(parent)
         self._vault = vault
+        self._owner = parent
         self._waiting: deque[Path] = deque()
-        self._job: _Job | None = None
+        self._path: Path | None = None  # what is under way
+        self._job: _Job | None = None  # its process, while there is one
+        self._unwanted = False
+        self._closed = False
+        self._writing = threading.Lock()
         self._timer = QTimer(self, interval=_POLL_MS)
         self._timer.timeout.connect(self._poll)
 
     @property
     def is_busy(self) -> bool:
         """Whether anything is under way."""
-        return self._job is not None or bool(self._waiting)
+        return self._path is not None or bool(self._waiting)
 
     def add(self, paths: Iterable[Path]) -> None:
         """Take these in, after those that wait already."""
@@ -164,28 +174,56 @@ class IntakeQueue(QObject):
     def cancel(self) -> None:
         """Stop what is under way and forget what waits; nothing half-stored stays."""
         self._waiting.clear()
+        self._unwanted = self._path is not None
         if self._job is not None and self._job.stopped_at is None:
             self._job.stopped_at = time.monotonic()
             self._job.answer(STOP)
-            self._tell()
+        self._tell()
 
     def close(self) -> None:
-        """Stop at once: the vault is about to be closed."""
+        """Stop at once, and close the vault as soon as nothing is written to it any more."""
+        self._closed = True
         self._waiting.clear()
-        if self._job is not None:
-            self._job.stopped_at = time.monotonic()
-            self._finish()
+        self._end_process()
+        Background(self._close_vault, self._owner).start()
+
+    def _close_vault(self) -> None:
+        with self._writing:
+            self._vault.close()
 
     def _next(self) -> None:
-        if self._job is None and self._waiting:
-            path = self._waiting.popleft()
-            try:
-                self._job = _Job(self._vault, path)
-            except (VaultError, OSError) as error:
-                self.failed.emit(f"{path.name}: {explain(error)}")
-                self._next()
-                return
-            self._timer.start()
+        if self._path is None and self._waiting:
+            self._path = self._waiting.popleft()
+            self._unwanted = False
+            self._write(self._vault.intake, self._begin, self._fail)
+        self._tell()
+
+    def _write(
+        self,
+        work: Callable[[], object],
+        done: Callable[[Any], object],
+        failed: Callable[[Exception], object],
+    ) -> None:
+        task = Background(partial(self._work, work), self._owner)
+        task.done.connect(partial(self._hear, done))
+        task.failed.connect(partial(self._hear, failed))
+        task.start()
+
+    def _work(self, work: Callable[[], object]) -> object:
+        with self._writing:
+            return None if self._closed else work()
+
+    def _hear(self, then: Callable[[Any], object], result: object) -> None:
+        if not self._closed:
+            then(result)
+
+    def _begin(self, intake: Intake) -> None:
+        assert self._path is not None
+        if self._unwanted:
+            self._discard(intake, partial(self.stopped.emit, self._path.name))
+            return
+        self._job = _Job(self._path, intake)
+        self._timer.start()
         self._tell()
 
     def _poll(self) -> None:
@@ -204,13 +242,12 @@ class IntakeQueue(QObject):
                     self._commit(job, receipt)
                     return
                 case Failed(problem=problem):
-                    self._finish()
                     named = job.path.name in problem
-                    self.failed.emit(problem if named else f"{job.path.name}: {problem}")
+                    said = problem if named else f"{job.path.name}: {problem}"
+                    self._finish(job, partial(self.failed.emit, said))
                     return
                 case Stopped():
-                    self._finish()
-                    self.stopped.emit(job.path.name)
+                    self._finish(job, partial(self.stopped.emit, job.path.name))
                     return
         if job.stopped_at and time.monotonic() - job.stopped_at > _PATIENCE_S:
             job.process.kill()  # its end shows in the pipe
@@ -221,47 +258,67 @@ class IntakeQueue(QObject):
         try:
             known = self._vault.find_input(sha256)
         except VaultError as error:
-            self._finish()
-            self.failed.emit(str(error))
+            self._finish(job, partial(self.failed.emit, str(error)))
             return True
         if known is not None:
-            self._finish()
-            self.known.emit(job.path.name)
-            self.stored.emit(known.id)
+            self._finish(job, partial(self._tell_known, job.path.name, known.id))
         return known is not None
+
+    def _tell_known(self, name: str, recording_id: str) -> None:
+        self.known.emit(name)
+        self.stored.emit(recording_id)
 
     def _commit(self, job: _Job, receipt: Receipt) -> None:
         if job.stopped_at is not None:
-            self._finish()
-            self.stopped.emit(job.path.name)
+            self._finish(job, partial(self.stopped.emit, job.path.name))
             return
-        try:
-            stored = self._vault.commit(receipt)
-        except AlreadyStoredError:
-            self._finish()
-            self.known.emit(job.path.name)
-        except VaultError as error:
-            self._finish()
-            self.failed.emit(str(error))
-        else:
-            self._finish()
-            self.stored.emit(stored.id)
+        self._end_process()
+        self._write(partial(self._store, job.intake, receipt), self._tell_stored, self._fail)
 
-    def _finish(self) -> None:
+    def _store(self, intake: Intake, receipt: Receipt) -> StoredRecording:
+        try:
+            return self._vault.commit(receipt)
+        finally:
+            self._vault.discard(intake)  # does nothing to what is committed
+
+    def _tell_stored(self, stored: StoredRecording) -> None:
+        self._over(partial(self.stored.emit, stored.id))
+
+    def _fail(self, error: Exception) -> None:
+        assert self._path is not None
+        name = self._path.name
+        if isinstance(error, AlreadyStoredError):
+            self._over(partial(self.known.emit, name))
+        else:
+            self._over(partial(self.failed.emit, f"{name}: {explain(error)}"))
+
+    def _finish(self, job: _Job, tell: Callable[[], object]) -> None:
+        self._end_process()
+        self._discard(job.intake, tell)
+
+    def _discard(self, intake: Intake, tell: Callable[[], object]) -> None:
+        discard = partial(self._vault.discard, intake)
+        self._write(discard, lambda _: self._over(tell), self._fail)
+
+    def _end_process(self) -> None:
         job, self._job = self._job, None
         self._timer.stop()
         if job is not None:
             job.end()
-            self._vault.discard(job.intake)
+
+    def _over(self, tell: Callable[[], object]) -> None:
+        self._path = None
+        tell()
         self._next()
 
     def _tell(self) -> None:
-        job = self._job
-        if job is None:
+        if self._path is None:
             self.changed.emit(None)
             return
-        stage = job.stage if job.stopped_at is None else "Stopping"
-        share = job.share if job.stopped_at is None else None
-        self.changed.emit(
-            IntakeState(job.path.name, stage, share, job.left_s(), len(self._waiting))
-        )
+        job, stage = self._job, "Waiting for the vault"
+        share = left = None
+        if job is not None:
+            stage, share, left = job.stage, job.share, job.left_s()
+        if self._unwanted:
+            stage, share = "Stopping", None
+        self.changed.emit(IntakeState(self._path.name, stage, share, left, len(self._waiting)))

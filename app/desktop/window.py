@@ -128,6 +128,7 @@ class MainWindow(QMainWindow):
                 f"Stopped analysing {name}. Nothing of it was stored; open it again to start anew."
             )
         )
+        self._list_recordings()
         self.show_worklist()
         waiting, self._waiting = self._waiting, []
         self.take_in(waiting)
@@ -150,7 +151,6 @@ class MainWindow(QMainWindow):
     def show_worklist(self) -> None:
         """Show the list of recordings."""
         self.reading.forget()
-        self._refresh()
         self._show(View.WORKLIST)
         self.worklist.table.setFocus()
 
@@ -180,9 +180,7 @@ class MainWindow(QMainWindow):
             self.intake.close()
             self.intake.deleteLater()
             self.intake = None
-        if self._vault is not None:
-            self._vault.close()
-            self._vault = None
+        self._vault = None
         self.intake_line.show_state(None)
         self.unlock_view.reset()
         self._show(View.UNLOCK)
@@ -282,17 +280,25 @@ class MainWindow(QMainWindow):
             self.message.say("There is no recording in this folder. WFDB, EDF and BDF are read.")
 
     def _stored(self, recording_id: str) -> None:
-        self._refresh()
+        if self._vault is None:
+            return
+        try:
+            self.worklist.add(self._vault.recording(recording_id))
+        except VaultError as error:
+            self._say_damaged(error)
         if self.views.currentWidget() is self.worklist:
             self.worklist.select(recording_id)
 
-    def _refresh(self) -> None:
+    def _list_recordings(self) -> None:
         if self._vault is None:
             return
         try:
             self.worklist.set_recordings(self._vault.recordings())
         except VaultError as error:
-            self.message.say(f"{explain(error)}. 'tracekeep vault check' says what is damaged.")
+            self._say_damaged(error)
+
+    def _say_damaged(self, error: VaultError) -> None:
+        self.message.say(f"{explain(error)}. 'tracekeep vault check' says what is damaged.")
 
     def _search(self) -> None:
         if self.views.currentWidget() is self.reading:

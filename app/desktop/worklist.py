@@ -95,13 +95,19 @@ class WorklistView(QWidget):
         self._update()
         self.select(before or (stored[0].id if stored else ""))
 
+    def add(self, stored: StoredRecording) -> None:
+        """Show one more, unless it is there already."""
+        if self.model.row_of(stored.id) is None:
+            self.model.add(stored)
+            self._update()
+
     def select(self, recording_id: str) -> None:
         """Choose a row, if it is shown."""
-        for row in range(self._filtered.rowCount()):
-            source = self._filtered.mapToSource(self._filtered.index(row, 0))
-            if self.model.recording(source.row()).id == recording_id:
-                self.table.selectRow(row)
-                return
+        row = self.model.row_of(recording_id)
+        if row is not None:
+            shown = self._filtered.mapFromSource(self.model.index(row, 0))
+            if shown.isValid():
+                self.table.selectRow(shown.row())
 
     def set_theme(self, theme: Theme) -> None:
         """Change the colours."""

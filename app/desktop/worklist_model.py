@@ -50,13 +50,24 @@ class WorklistModel(QAbstractTableModel):
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        self._stored: tuple[StoredRecording, ...] = ()
+        self._stored: list[StoredRecording] = []
 
     def set_recordings(self, stored: Sequence[StoredRecording]) -> None:
         """Show these."""
         self.beginResetModel()
-        self._stored = tuple(stored)
+        self._stored = list(stored)
         self.endResetModel()
+
+    def add(self, stored: StoredRecording) -> None:
+        """Show one more, on top."""
+        self.beginInsertRows(QModelIndex(), 0, 0)
+        self._stored.insert(0, stored)
+        self.endInsertRows()
+
+    def row_of(self, recording_id: str) -> int | None:
+        """Return the row of a recording, None if it has none."""
+        rows = (row for row, stored in enumerate(self._stored) if stored.id == recording_id)
+        return next(rows, None)
 
     def recording(self, row: int) -> StoredRecording:
         """Return what a row shows."""

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -98,6 +100,7 @@ def test_locking_in_the_middle_keeps_the_vault_whole(
     window.lock()
     assert is_shown(window, View.UNLOCK)
     assert not window.intake_line.isVisible()
+    qtbot.waitUntil(lambda: not window.findChildren(Background), timeout=SLOW)
     unlock(qtbot, window)
     assert window.worklist.model.rowCount() == 1
     assert blobs(vault_path) == before
@@ -134,6 +137,39 @@ def test_a_folder_is_searched_and_an_empty_one_is_said_to_be(
     qtbot.waitUntil(window.intake_line.isVisible)
     qtbot.waitUntil(lambda: is_idle(window), timeout=SLOW)
     assert window.worklist.model.rowCount() == 2
+
+
+def test_the_window_answers_while_another_program_writes_to_the_vault(
+    qtbot: QtBot, window: MainWindow, holter: Path, vault_path: Path
+) -> None:
+    with (vault_path / "LOCK").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        window.take_in([holter])
+        waiting = "Waiting for the vault"
+        qtbot.waitUntil(lambda: window.intake_line.text.text().startswith(waiting), timeout=SLOW)
+        began = time.monotonic()
+        window.actions_by_id["cancel"].trigger()
+        window.lock()
+        assert time.monotonic() - began < 1
+    qtbot.waitUntil(lambda: not window.findChildren(Background), timeout=SLOW)
+    assert not list((vault_path / "pending").iterdir())
+    unlock(qtbot, window)
+    window.take_in([holter])
+    qtbot.waitUntil(lambda: is_idle(window), timeout=SLOW)
+    assert window.worklist.model.rowCount() == 2
+
+
+def test_stopping_before_the_vault_is_free_keeps_nothing(
+    qtbot: QtBot, window: MainWindow, holter: Path, vault_path: Path
+) -> None:
+    with (vault_path / "LOCK").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        window.take_in([holter])
+        qtbot.waitUntil(window.intake_line.isVisible, timeout=SLOW)
+        window.actions_by_id["cancel"].trigger()
+    qtbot.waitUntil(lambda: is_idle(window), timeout=SLOW)
+    assert "Stopped analysing holter.edf" in window.message.text
+    assert not list((vault_path / "pending").iterdir())
 
 
 def test_the_process_refuses_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
