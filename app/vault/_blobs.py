@@ -74,7 +74,7 @@ def write_blob(
     """
     path = blob_path(vault, blob.id)
     temporary = path.with_suffix(".tmp")
-    with plain_errors(path):
+    with plain_errors(vault):
         path.parent.mkdir(0o700, exist_ok=True)
         file = create(temporary)
         try:

@@ -68,9 +68,14 @@ _WORDS = {
 
 @contextmanager
 def plain_errors(path: Path) -> Iterator[None]:
-    """Turn an :class:`OSError` into a :class:`VaultError` about the file it names, or `path`."""
+    """Turn an :class:`OSError` into a :class:`VaultError` about the file it names, or `path`.
+
+    A full disk is about `path`: which file of the vault was the first without room says nothing.
+    """
     try:
         yield
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise VaultError(path, _WORDS[error.errno]) from error
         words = _WORDS.get(error.errno or 0) or os.strerror(error.errno or 0)
         raise VaultError(os.fsdecode(error.filename or path), words) from error

@@ -166,7 +166,7 @@ def write_pending(intake: Intake) -> int:
     nobody takes the note for a left-over before it is locked.
     """
     path = pending_path(intake.vault, intake.recording_id)
-    with plain_errors(path):
+    with plain_errors(intake.vault):
         file = create(path)
         try:
             try_lock(file, fcntl.LOCK_SH)

@@ -122,6 +122,7 @@ def test_disk_full_from_any_step_on(
                 _add(path, small.recovery_key, told.append)
             except VaultError as error:
                 assert "no space is left" in error.problem  # noqa: PT017
+                assert error.path in {path, path / "keyring.bin", path / "index.db"}  # noqa: PT017
                 failed += 1
         if fault.count <= at:
             break  # it went through without a fault
