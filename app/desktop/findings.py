@@ -30,7 +30,7 @@ from PySide6.QtWidgets import (
 
 from app import wording
 from app.desktop.widgets import Choice, button, label, line
-from app.desktop.worklist_model import patient_name
+from app.desktop.worklist_model import NOT_NAMED, patient_name
 from app.drawing.marks import paint_shape
 from app.drawing.text import font
 from signals.ecg.beat import BeatClass
@@ -97,6 +97,7 @@ class FindingsPanel(QFrame):
         self._values = QGridLayout()
         self._values.setContentsMargins(16, 8, 16, 10)
         self._values.setVerticalSpacing(4)
+        self._values.setHorizontalSpacing(12)
 
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
@@ -123,8 +124,8 @@ class FindingsPanel(QFrame):
         """Show a recording and its report, or nothing."""
         name, facts = "", ""
         if stored is not None:
-            name = patient_name(stored)
-            name = name if name == stored.name else f"{name} · {stored.name}"
+            patient = patient_name(stored)
+            name = stored.name if patient == NOT_NAMED else f"{patient} · {stored.name}"
             when = f"{stored.start:%Y-%m-%d %H:%M}" if stored.start else "date not known"
             facts = f"{when} · {wording.duration(stored.duration_s)}\nproposed, not confirmed"
         self._title.setText(name)
@@ -189,6 +190,7 @@ class FindingsPanel(QFrame):
         self._beats.setColumnStretch(0, 1)
         for row, measurement in enumerate(self._report.measurements):
             name = label(wording.measurement_name(measurement), "muted", self)
+            name.setWordWrap(True)
             value = label(wording.measurement_value(measurement), "", self)
             self._values.addWidget(name, row, 0)
             self._values.addWidget(value, row, 1, Qt.AlignmentFlag.AlignRight)

@@ -211,10 +211,9 @@ class ReadingView(QWidget):
     def _show_place(self) -> None:
         start, end = self.tracing.start, self.tracing.end
         self.overview.set_seen(start, end)
-        text = f"{wording.clock(start)} · {wording.duration(end - start)} in view"
+        text = f"from start {wording.clock(start)} · {wording.duration(end - start)} in view"
         if self._opened is not None and (recorded := self._opened.stored.start):
-            text = f"{recorded + timedelta(seconds=start):%H:%M:%S} · {text}"
-            self._place.setToolTip("Recorder's clock · from the start of the recording")
+            text = f"clock {recorded + timedelta(seconds=start):%H:%M:%S} · {text}"
         self._place.setText(text)
 
     def _show_scale(self) -> None:

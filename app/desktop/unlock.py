@@ -13,8 +13,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QProgressBar,
-    QSizePolicy,
-    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -30,9 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _WIDTH = 440
-_WIDE = QSizePolicy.Policy.Preferred
-_TALL = QSizePolicy.Policy.Preferred
 _HEADER = "vault.json"
+_REFUSAL_LINES = 3
 
 
 class UnlockView(QWidget):
@@ -55,7 +52,7 @@ class UnlockView(QWidget):
         self._path = path
         self._closed = False
         self._task: Background | None = None
-        self._pages = QStackedWidget(self)
+        self._pages = QWidget(self)
         card = QFrame(self)
         card.setObjectName("card")
         card.setFixedWidth(_WIDTH)
@@ -85,8 +82,12 @@ class UnlockView(QWidget):
         self.create_page = _CreatePage(self)
         self.key_page = _KeyPage(self)
         self._all = (self.passphrase_page, self.recovery_page, self.create_page, self.key_page)
+        self._page: _Page = self.passphrase_page
+        # Those that are hidden take no room, as they would in a stack.
+        pages = QVBoxLayout(self._pages)
+        pages.setContentsMargins(0, 0, 0, 0)
         for page in self._all:
-            self._pages.addWidget(page)
+            pages.addWidget(page)
         self.passphrase_page.entered.connect(self._open)
         self.passphrase_page.other_way.connect(lambda: self._show(self.recovery_page))
         self.recovery_page.entered.connect(self._recover)
@@ -119,10 +120,9 @@ class UnlockView(QWidget):
         self.key_page.clear()
 
     def _show(self, page: _Page) -> None:
+        self._page = page
         for other in self._all:
-            # Only the page that is shown gives the card its height.
-            other.setSizePolicy(_WIDE, _TALL if other is page else QSizePolicy.Policy.Ignored)
-        self._pages.setCurrentWidget(page)
+            other.setVisible(other is page)
         page.take_focus()
 
     def _open(self, passphrase: str) -> None:
@@ -156,9 +156,7 @@ class UnlockView(QWidget):
         then(result)
 
     def _failed(self, error: Exception) -> None:
-        page = self._pages.currentWidget()
-        if not isinstance(page, _Page):
-            return
+        page = self._page
         if isinstance(error, VaultLockedError):
             page.refuse(page.WRONG)
         else:
@@ -194,7 +192,8 @@ class _Page(QWidget):
         self.fields: list[QLineEdit] = []
         self.problem = label("", "error", self)
         self.problem.setWordWrap(True)
-        self.problem.setMinimumHeight(36)
+        # Room for the longest refusal, so that nothing moves when there is one.
+        self.problem.setFixedHeight(_REFUSAL_LINES * self.problem.fontMetrics().lineSpacing())
         self.problem.setAlignment(Qt.AlignmentFlag.AlignTop)
 
     def add_field(self, title: str, *, hidden: bool) -> QLineEdit:

@@ -311,7 +311,11 @@ class MainWindow(QMainWindow):
             self.intake.cancel()
 
     def _help(self) -> None:
-        KeysHelp(self).open()
+        before: QWidget = self.focusWidget()
+        dialog = KeysHelp(self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.finished.connect(lambda _result: before.setFocus())
+        dialog.open()
 
     def _apply_theme(self) -> None:
         application = QApplication.instance()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from app.vault import StoredRecording
 
 _ROW = 40
-_WIDTHS = (120, 300, 150, 110, 110, 360, 150)
+_WIDTHS = (120, 200, 160, 150, 110, 140, 360, 150)
 
 
 class WorklistView(QWidget):

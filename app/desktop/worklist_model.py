@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtGui import QGuiApplication
 
 from app import wording
 
@@ -15,17 +16,27 @@ if TYPE_CHECKING:
 
 Index = QModelIndex | QPersistentModelIndex
 
-STATE, WHO, WHEN, LENGTH, RATE, FINDINGS, QUALITY = range(7)
-_HEADS = ("State", "Patient", "When", "Length", "Heart rate", "Weightiest findings", "Quality")
+STATE, WHO, NAME, WHEN, LENGTH, RATE, FINDINGS, QUALITY = range(8)
+_HEADS = (
+    "State",
+    "Patient",
+    "Recording",
+    "When",
+    "Length",
+    "Heart rate",
+    "Weightiest findings",
+    "Quality",
+)
 _NUMBERS = frozenset({LENGTH, RATE})
 _THIN = "\u2009"
 
 _SHOWN = 2
+NOT_NAMED = "Not named"
 
 
 def patient_name(stored: StoredRecording) -> str:
-    """Return the patient's name or code, or the recording's name where the file tells neither."""
-    return stored.patient.name or stored.patient.code or stored.name
+    """Return the patient's name or code, or that the file tells neither."""
+    return stored.patient.name or stored.patient.code or NOT_NAMED
 
 
 def quality(headline: dict[str, Any]) -> str:
@@ -100,9 +111,11 @@ class WorklistModel(QAbstractTableModel):
             return _cell(stored, column)
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _alignment(column)
+        if role == Qt.ItemDataRole.ForegroundRole and _cell(stored, column) == NOT_NAMED:
+            return QGuiApplication.palette().placeholderText()
         if role == Qt.ItemDataRole.ToolTipRole and column == STATE:
             return "Found by the program; no reader has confirmed it yet"
-        if role == Qt.ItemDataRole.ToolTipRole and column in (WHO, FINDINGS):
+        if role == Qt.ItemDataRole.ToolTipRole and column in (WHO, NAME, FINDINGS):
             return _cell(stored, column)
         return None
 
@@ -114,8 +127,9 @@ def _alignment(column: int) -> Qt.AlignmentFlag:
 
 def _cell(stored: StoredRecording, column: int) -> str:
     if column == WHO:
-        name = patient_name(stored)
-        return name if name == stored.name else f"{name} · {stored.name}"
+        return patient_name(stored)
+    if column == NAME:
+        return stored.name
     if column == WHEN:
         return stored.start.strftime("%Y-%m-%d %H:%M") if stored.start else "Not known"
     if column == LENGTH:

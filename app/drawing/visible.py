@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from signals.envelope import Envelope
     from signals.recording import Channel, Recording
 
-_RARE = 1.0  # percent of a recording that may reach beyond the room of its lead
+_STRETCH_S = 10.0
+_RARE = 10.0  # percent of those stretches that may reach beyond the room of their lead
 _MOST = 5.0  # mV, above and below; what is beyond is no heart
 _SAMPLES_A_COLUMN = 6  # up to here a line through all samples is as quick as one through extremes
 
@@ -121,9 +122,16 @@ class LeadSource:
         there = np.isfinite(low) & np.isfinite(high)
         if not there.any():
             return 0.0, 0.0, 0.0
-        low, high = low[there], high[there]
-        reach = (np.percentile(low, _RARE), np.percentile(high, 100 - _RARE))
-        return float(min(reach)), float(np.median((low + high) / 2)), float(max(reach))
+        zero = float(np.median((low[there] + high[there]) / 2))
+        seconds = channel.n_samples / channel.rate
+        edges = np.arange(
+            0, len(low), max(1, int(len(low) * _STRETCH_S / max(seconds, _STRETCH_S)))
+        )
+        lowest = np.fmin.reduceat(low, edges)
+        highest = np.fmax.reduceat(high, edges)
+        lowest, highest = lowest[np.isfinite(lowest)], highest[np.isfinite(highest)]
+        reach = (np.percentile(lowest, _RARE), np.percentile(highest, 100 - _RARE))
+        return float(reach[0]), zero, float(reach[1])
 
     def _unit(self, index: int) -> float:
         """Return how much of a channel's own unit is drawn as high as 1 mV."""

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.actions import View
+from app.desktop.keys_help import KeysHelp
 from app.desktop.reading import ReadingView
 from app.desktop.screen import CalibrationDialog
 from app.desktop.tracing_view import TracingView
@@ -252,3 +253,19 @@ def test_a_damaged_recording_is_said_in_words_and_the_list_stays(
     qtbot.keyClick(window.worklist.table, Qt.Key.Key_Return)
     assert is_shown(window, View.WORKLIST)
     assert "cannot be opened" in window.message.text
+
+
+def test_after_the_keys_were_shown_they_work_again(qtbot: QtBot, reading: MainWindow) -> None:
+    reading.reading.tracing.setFocus()
+    reading.actions_by_id["help"].trigger()
+    (dialog,) = reading.findChildren(KeysHelp)
+    dialog.accept()
+    qtbot.waitUntil(reading.reading.tracing.hasFocus)
+
+
+def test_the_numbers_of_the_recording_before_are_gone_at_once(reading: MainWindow) -> None:
+    panel = reading.reading.findings
+    assert any("bpm" in found.text() for found in panel.findChildren(QLabel))
+    panel.show_recording(None, None)
+    shown = [found.text() for found in panel.findChildren(QLabel) if found.isVisible()]
+    assert not [text for text in shown if "bpm" in text or "rate" in text]

@@ -23,11 +23,15 @@ def test_a_wrong_passphrase_is_refused_in_words_and_the_right_one_opens(
     qtbot: QtBot, locked: MainWindow
 ) -> None:
     page = locked.unlock_view.passphrase_page
+    locked.grab()
+    height = page.height()
     qtbot.keyClicks(page.passphrase, "wrong")
     qtbot.keyClick(page.passphrase, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: "not the passphrase" in page.problem.text(), timeout=10_000)
     assert is_shown(locked, View.UNLOCK)
     assert page.passphrase.hasFocus()
+    locked.grab()
+    assert page.height() == height, "nothing moves"
     unlock(qtbot, locked)
 
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.desktop.worklist_model import quality
+from app.desktop.window import MainWindow
+from app.desktop.worklist_model import NAME, WHO, quality
 
 
 def headline(**values: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -31,3 +32,9 @@ def test_quality_is_said_in_words(unreadable: float | None, said: str) -> None:
 def test_quality_is_never_good_where_there_is_no_beat(unreadable: float | None, said: str) -> None:
     nothing = headline(beats={"N": 0}, measurements={"unreadable": unreadable})
     assert quality(nothing) == said
+
+
+def test_the_name_of_a_recording_is_never_taken_for_that_of_a_patient(window: MainWindow) -> None:
+    model = window.worklist.model
+    shown = [model.index(0, column).data() for column in (WHO, NAME)]
+    assert shown == ["Not named", model.recording(0).name]
