@@ -83,7 +83,7 @@ def weightiest(headline: dict[str, Any], most: int) -> str:
         line = ", ".join(name + count for name, count in zip(shown, counts, strict=True))
         return line[0].upper() + line[1:]
     ectopic = sum(headline["beats"].get(cls, 0) for cls in "SVF")
-    return f"{ectopic} ectopic beats" if ectopic else "No findings"
+    return f"{ectopic} ectopic beat{'s' * (ectopic > 1)}" if ectopic else "No findings"
 
 
 def class_name(beat_class: BeatClass) -> str:

@@ -78,6 +78,7 @@ def test_every_kind_of_rhythm_has_words(kind: RhythmKind) -> None:
         ({"atrial fibrillation": 1}, {"N": 9}, "Suspected atrial fibrillation"),
         ({"unreadable": 1}, {"N": 9, "S": 1, "V": 2}, "3 ectopic beats"),
         ({}, {"N": 9, "Q": 1}, "No findings"),
+        ({}, {"N": 9, "V": 1}, "1 ectopic beat"),
         ({"unreadable": 1}, {"N": 0}, "No beats found"),
         ({"pause": 1}, {"N": 0}, "Pause"),
     ],
