@@ -9,6 +9,7 @@ from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QPainter, QPen, QPolygonF
 
 from app.drawing.text import set_font
+from app.report import UNREADABLE
 from app.wording import describe
 from signals.ecg.beat import BeatClass
 
@@ -206,7 +207,7 @@ def _bar(
     chosen: bool,
 ) -> None:
     colour = QColor(theme.finding(finding.kind))
-    if finding.kind == "unreadable":
+    if finding.kind == UNREADABLE:
         hatch(painter, box, layout.unit, theme)
     else:
         tint = QColor(colour)

@@ -14,6 +14,7 @@ from PySide6.QtGui import QColor, QPainter, QPen
 from app.drawing.marks import hatch
 from app.drawing.strokes import draw_curve
 from app.drawing.text import set_font
+from app.report import UNREADABLE
 from app.wording import clock
 from signals.ecg.beat import BeatClass
 
@@ -214,7 +215,7 @@ def _paint_finding(
     left = layout.x_of(finding.onset)
     width = max(2.0, layout.x_of(finding.end) - left)
     box = QRectF(left, area.top(), width, area.height())
-    if finding.kind == "unreadable":
+    if finding.kind == UNREADABLE:
         hatch(painter, box, 1.0, theme)
         box = QRectF(left, layout.trend.top(), width, layout.trend.height())
         hatch(painter, box, 1.0, theme)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.report import UNREADABLE
 from signals.ecg.beat import BeatClass
 
 
@@ -61,7 +62,7 @@ class Theme:
             return _ECTOPIC[BeatClass.S]
         if "ventricular" in kind:
             return _ECTOPIC[BeatClass.V]
-        return self.hatch if kind == "unreadable" else self.normal_beat
+        return self.hatch if kind == UNREADABLE else self.normal_beat
 
 
 # Okabe and Ito, "Color Universal Design" (2008): told apart by colour-blind eyes too.
