@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signals.ecg.beat import beat_class_of
-from signals.ecg.matching import (
+from signals.ecg.ec57.beats import (
     EC57_LEARNING,
     BeatComparison,
     BeatCounts,

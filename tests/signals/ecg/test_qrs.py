@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from signals.ecg.beat import beat_class_of
-from signals.ecg.matching import EC57_LEARNING, compare_beats
+from signals.ecg.ec57.beats import EC57_LEARNING, compare_beats
 from signals.ecg.qrs import QrsDetector
 from signals.quality import Quality, is_readable
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from signals.ecg.matching import BeatCounts, compare_beats, flutter_stretches
+from signals.ecg.ec57.beats import BeatCounts, compare_beats, flutter_stretches
 
 RATE = 1000.0  # so that samples are milliseconds
 
