@@ -34,7 +34,7 @@ class RhythmKind(StrEnum):
     """Wenckebach: PR grows until a P wave is blocked."""
     TYPE_2_BLOCK = "second-degree atrioventricular block, type 2"
     """Mobitz II: a P wave is blocked while PR stays as it was."""
-    TWO_TO_ONE_BLOCK = "2:1 atrioventricular block"
+    TWO_TO_ONE_BLOCK = "second-degree atrioventricular block, 2:1"
     ADVANCED_BLOCK = "advanced atrioventricular block"
     """Two or more P waves in a row are blocked."""
     DISSOCIATION = "atrioventricular dissociation"
