@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-LONG_RUN_BEATS = 6
-"""Beats from which ANSI/AAMI EC57 calls a run long; 3 to 5 make a short one."""
-
 
 class RhythmKind(StrEnum):
     """What a stretch of rhythm is: the basic rhythm, or what stands out in it."""
@@ -91,6 +88,8 @@ class Episode:
         Mean ventricular rate over its readable intervals.
     peak_bpm : float
         Rate of its shortest interval.
+    rule : str
+        What made it an episode, with the limits that were in force: ``no beat for 2 s or more``.
     """
 
     kind: RhythmKind
@@ -99,14 +98,9 @@ class Episode:
     n_beats: int
     rate_bpm: float
     peak_bpm: float
+    rule: str
 
     @property
     def duration(self) -> float:
         """Length in seconds."""
         return self.end - self.onset
-
-    @property
-    def is_long_run(self) -> bool:
-        """Whether EC57 counts it as a long run, six ventricular beats or more."""
-        ventricular = {RhythmKind.VENTRICULAR_TACHYCARDIA, RhythmKind.IDIOVENTRICULAR_RHYTHM}
-        return self.kind in ventricular and self.n_beats >= LONG_RUN_BEATS

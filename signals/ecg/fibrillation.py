@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from signals.ecg.episode import Episode, RhythmKind
 
 _LAGS = (1, 2, 3, 4)
+_CONDUCTED_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class Interval:
         Sum of all readable RR intervals up to its end, s.
     readable_n : int
         Their number.
+    conducted : bool
+        Whether the beat that ends it is known to have a P wave of its own.
     """
 
     onset: float
@@ -44,6 +47,7 @@ class Interval:
     beat: int
     readable_s: float
     readable_n: int
+    conducted: bool
 
     @property
     def rr(self) -> float:
@@ -101,6 +105,10 @@ class FibrillationDetector:
         self._irregularity_over = irregularity_over
         self._shortest_s = shortest_s
         self._longest_gap_s = longest_gap_s
+        self._rule = (
+            f"RR intervals of {window} beats at every distance of 1 to {max(_LAGS)} beats "
+            f"{100 * irregularity:g} % or more apart, for {shortest_s:g} s or more"
+        )
         self._intervals: deque[Interval] = deque()
         self._n_judged = 0  # of `_intervals`, from the left
         self._rr = _SlidingMedian()
@@ -109,6 +117,7 @@ class FibrillationDetector:
         self._first: Interval | None = None
         self._last: Interval | None = None
         self._shortest_rr = 0.0
+        self._n_conducted = 0
         self._settled = 0.0
         self._latest = (0.0, 0.0)
 
@@ -118,6 +127,7 @@ class FibrillationDetector:
             if len(self._intervals) >= lag:
                 steps.add(abs(interval.rr - self._intervals[-lag].rr))
         self._rr.add(interval.rr)
+        self._n_conducted += interval.conducted
         self._intervals.append(interval)
         if len(self._intervals) > self._window:
             self._forget_the_oldest()
@@ -125,6 +135,7 @@ class FibrillationDetector:
             least = min(steps.value for steps in self._steps)
             limit = self._irregularity_over if self._irregular else self._irregularity
             self._irregular = least >= limit * self._rr.value
+            self._irregular &= self._n_conducted < _CONDUCTED_SHARE * self._window
             return self._judge(up_to=self._window // 2)
         return []
 
@@ -140,6 +151,7 @@ class FibrillationDetector:
         self._irregular = False
         self._intervals.clear()
         self._n_judged = 0
+        self._n_conducted = 0
         self._rr = _SlidingMedian()
         self._steps = tuple(_SlidingMedian() for _ in _LAGS)
         return episodes
@@ -157,6 +169,7 @@ class FibrillationDetector:
     def _forget_the_oldest(self) -> None:
         oldest = self._intervals.popleft()
         self._n_judged -= 1
+        self._n_conducted -= oldest.conducted
         self._rr.remove(oldest.rr)
         for lag, steps in zip(_LAGS, self._steps, strict=True):
             steps.remove(abs(self._intervals[lag - 1].rr - oldest.rr))
@@ -193,5 +206,6 @@ class FibrillationDetector:
                 last.beat - first.beat + 2,
                 60.0 * intervals / seconds,
                 60.0 / self._shortest_rr,
+                self._rule,
             )
         ]

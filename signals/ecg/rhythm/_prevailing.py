@@ -1,0 +1,164 @@
+"""Rhythms that most beats are in by their P waves: sinus, first-degree block, dissociation."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from signals.ecg.beat import BeatClass
+from signals.ecg.episode import Episode, RhythmKind
+from signals.ecg.rhythm._stream import TrackedBeat, spanning
+from signals.ecg.waves import PWave
+
+if TYPE_CHECKING:
+    from signals.ecg.rhythm._thresholds import RhythmThresholds
+
+_BEGIN_SHARE = 0.8
+_END_SHARE = 0.5
+
+
+class _Judged(NamedTuple):
+    """A beat of which it can be told whether a rhythm could begin or be kept up with it."""
+
+    beat: TrackedBeat
+    begins: bool
+    keeps: bool
+
+
+class _Prevailing(ABC):
+    """A rhythm that begins when most beats of a window are in it and ends when few are.
+
+    Beats of which it cannot be told, as ectopic and unreadable ones, neither begin nor end it,
+    unless there is nothing else for too long.
+    """
+
+    _kind: RhythmKind
+    _rule: str
+
+    def __init__(self, limits: RhythmThresholds) -> None:
+        self._window = limits.p_wave_beats
+        self._shortest_s = limits.p_wave_rhythm_s
+        self._gap_s = limits.gap_s
+        self._recent: deque[_Judged] = deque(maxlen=limits.p_wave_beats)
+        self._first: TrackedBeat | None = None
+        self._last: TrackedBeat | None = None
+        self._shortest_rr = float("inf")
+
+    @abstractmethod
+    def _judge(self, beat: TrackedBeat) -> _Judged | None:
+        """Return whether `beat` is in the rhythm; None where that cannot be told."""
+
+    def push(self, beat: TrackedBeat) -> list[Episode]:
+        episodes: list[Episode] = []
+        if self._recent and beat.time - self._recent[-1].beat.time > self._gap_s:
+            episodes = self.finish()
+            self._recent.clear()
+        judged = self._judge(beat)
+        if judged is None:
+            return episodes
+        self._recent.append(judged)
+        if self._first is None:
+            if sum(one.begins for one in self._recent) >= _BEGIN_SHARE * self._window:
+                self._begin()
+        elif sum(one.keeps for one in self._recent) < _END_SHARE * self._window:
+            episodes += self.finish()
+        elif judged.keeps:
+            self._extend(beat)
+        return episodes
+
+    def finish(self) -> list[Episode]:
+        first, last, shortest_rr = self._first, self._last, self._shortest_rr
+        self._first = self._last = None
+        self._shortest_rr = float("inf")
+        if first is None or last is None or last.time - first.time < self._shortest_s:
+            return []
+        if last.readable_n == first.readable_n:
+            return []
+        return [spanning(self._kind, first, last, shortest_rr, self._rule)]
+
+    def _begin(self) -> None:
+        judged = iter(self._recent)
+        self._first = self._last = next(one.beat for one in judged if one.begins)
+        for one in judged:
+            if one.keeps:
+                self._extend(one.beat)
+
+    def _extend(self, beat: TrackedBeat) -> None:
+        if self._last is not None and beat.number == self._last.number + 1 and beat.rr is not None:
+            self._shortest_rr = min(self._shortest_rr, beat.rr)
+        self._last = beat
+
+
+class SinusRhythm(_Prevailing):
+    """Normal beats, most of them after a P wave of their own.
+
+    Ectopic beats, short runs and noise do not end it: it is the rhythm that they stand out from.
+    Its peak rate is that of normal beats in a row.
+    """
+
+    _kind = RhythmKind.SINUS_RHYTHM
+
+    def __init__(self, limits: RhythmThresholds) -> None:
+        super().__init__(limits)
+        self._rule = (
+            f"normal beats with a conducted P wave for {limits.p_wave_rhythm_s:g} s or more"
+        )
+
+    def _judge(self, beat: TrackedBeat) -> _Judged | None:
+        if beat.kind is not BeatClass.N or beat.p is PWave.UNREADABLE:
+            return None
+        return _Judged(beat, beat.is_conducted, beat.is_conducted)
+
+
+class FirstDegreeBlock(_Prevailing):
+    """Every P wave is conducted, and late."""
+
+    _kind = RhythmKind.FIRST_DEGREE_BLOCK
+
+    def __init__(self, limits: RhythmThresholds) -> None:
+        super().__init__(limits)
+        self._begins_s = limits.first_degree_pr_s
+        self._keeps_s = limits.first_degree_pr_s - limits.pr_step_s
+        self._rule = (
+            f"PR over {1000 * limits.first_degree_pr_s:g} ms in most beats "
+            f"for {limits.p_wave_rhythm_s:g} s or more"
+        )
+
+    def _judge(self, beat: TrackedBeat) -> _Judged | None:
+        if beat.kind is not BeatClass.N or beat.p is PWave.UNREADABLE:
+            return None
+        if beat.p is not PWave.CONDUCTED:
+            return _Judged(beat, begins=False, keeps=False)
+        if beat.pr is None:
+            return None
+        return _Judged(beat, beat.pr > self._begins_s, beat.pr > self._keeps_s)
+
+
+class Dissociation(_Prevailing):
+    """P waves and QRS complexes that have nothing to do with each other, the latter slow and even.
+
+    Third-degree block looks like this; so does a slow sinus node beside a junction that is faster.
+    """
+
+    _kind = RhythmKind.DISSOCIATION
+
+    def __init__(self, limits: RhythmThresholds) -> None:
+        super().__init__(limits)
+        self._least_rr = 60.0 / limits.dissociation_bpm
+        self._step = limits.dissociation_step
+        self._rr_before: float | None = None
+        self._rule = (
+            f"P waves unrelated to an even rhythm under {limits.dissociation_bpm:g} bpm "
+            f"for {limits.p_wave_rhythm_s:g} s or more"
+        )
+
+    def _judge(self, beat: TrackedBeat) -> _Judged | None:
+        rr_before, self._rr_before = self._rr_before, beat.rr
+        if beat.kind not in {BeatClass.N, BeatClass.V} or beat.p is PWave.UNREADABLE:
+            return None
+        if beat.rr is None or rr_before is None:
+            return None
+        even = abs(beat.rr - rr_before) <= self._step * rr_before
+        fits = beat.p is PWave.UNRELATED and even and beat.rr > self._least_rr
+        return _Judged(beat, fits, fits)
