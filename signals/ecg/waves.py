@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Wave(IntEnum):
@@ -71,6 +74,24 @@ class BeatWaves:
     st: NDArray[np.float32]
     qrs_area: NDArray[np.float32]
     lone_p: NDArray[np.int64]
+
+    @classmethod
+    def joined(cls, batches: Sequence[BeatWaves]) -> Self:
+        """Return the waves of one or more batches, in order, as one."""
+        names = [field.name for field in fields(cls)]
+        return cls(*(np.concatenate([getattr(b, name) for b in batches]) for name in names))
+
+    def parted(self, n: int) -> tuple[Self, Self]:
+        """Return the first `n` beats and the rest; a lone P goes with the beat after it."""
+        n_lone = len(self.lone_p)
+        if n < len(self.samples):
+            n_lone = int(np.searchsorted(self.lone_p, self.samples[n - 1])) if n else 0
+        at = [n_lone if field.name == "lone_p" else n for field in fields(self)]
+        columns = [getattr(self, field.name) for field in fields(self)]
+        return (
+            type(self)(*(column[:k] for column, k in zip(columns, at, strict=True))),
+            type(self)(*(column[k:] for column, k in zip(columns, at, strict=True))),
+        )
 
     @classmethod
     def none(cls, n_leads: int) -> Self:
