@@ -13,14 +13,17 @@ has something to be compared with.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from ml.tasks.beat_families import Families, Kinship
 from ml.tasks.beat_windows import GRID_POINTS, GRID_RATE, R_INDEX, BeatWindows, Floats, Windows
+from signals.ecg.families import Families, FamilyTable, Kinship
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LEADS = 2
 LOOK_AHEAD_BEATS = 3
@@ -42,7 +45,8 @@ _T = slice(R_INDEX + 18, GRID_POINTS)
 _QRS_VECTOR = LEADS * (_QRS.stop - _QRS.start)
 _TINY = np.float32(1e-6)
 _NEIGHBOURS = (-2, -1, 1, 2)
-_OTHERS = tuple(k for k in range(-PAST_BEATS, LOOK_AHEAD_BEATS + 1) if k != 0)
+_OTHERS = [k for k in range(-PAST_BEATS, LOOK_AHEAD_BEATS + 1) if k != 0]
+_OTHER_PLACES = np.array(_OTHERS) + PAST_BEATS
 _LEAD_RELATIVE = ("qrs", "p", "t", "size", "width", "off_qrs", "off_p", "off_t", "usual_p")
 _LEAD_ABSOLUTE = ("usable", "p_size", "t_size", "polarity", "width")
 
@@ -74,11 +78,36 @@ class BeatInputs:
         dominant beat is taken off; both in units of that dominant beat's size, softly limited.
     features : numpy.ndarray, shape (n, len(FEATURES)), float32
         Numbers in -1..1.
+    families : numpy.ndarray, shape (n,), int16
+        The family of each; see :class:`signals.ecg.families.FamilyTable`.
     """
 
     samples: NDArray[np.int64]
     shapes: Floats
     features: Floats
+    families: NDArray[np.int16]
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return no beat."""
+        return cls(
+            np.zeros(0, np.int64),
+            np.zeros((0, LEADS, GRID_POINTS, 2), np.float32),
+            np.zeros((0, len(FEATURES)), np.float32),
+            np.zeros(0, np.int16),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[BeatInputs]) -> BeatInputs:
+        """Return the beats of all `parts` as one."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            *(
+                np.concatenate([getattr(part, field.name) for part in (cls.none(), *parts)])
+                for field in fields(cls)
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +121,7 @@ class _Rows:
     width: Floats
     template: Floats
     kinship: Floats
+    family: NDArray[np.int16]
     log_rr: Floats
     log_short: Floats
     log_long: Floats
@@ -110,6 +140,7 @@ class _Rows:
             width=np.zeros((n, LEADS), np.float32),
             template=np.zeros((n, LEADS, GRID_POINTS), np.float32),
             kinship=np.zeros((n, len(Kinship._fields)), np.float32),
+            family=np.zeros(n, np.int16),
             log_rr=np.zeros(n, np.float32),
             log_short=np.zeros(n, np.float32),
             log_long=np.zeros(n, np.float32),
@@ -167,6 +198,10 @@ class BeatFeatures:
         self._windows.finish()
         return self._ready(ended=True)
 
+    def family_table(self) -> FamilyTable:
+        """Return the families of the beats so far, those not yet handed out included."""
+        return self._families.table()
+
     def _ready(self, *, ended: bool) -> BeatInputs:
         parts = []
         while (cut := self._windows.take()) is not None:
@@ -182,16 +217,7 @@ class BeatFeatures:
                 parts.append(self._warm_up(self._early))
             self._rows += _Rows.blank(LOOK_AHEAD_BEATS)
             parts.append(self._hand_out())
-        return BeatInputs(
-            np.concatenate([part.samples for part in parts] or [np.zeros(0, np.int64)]),
-            np.concatenate(
-                [part.shapes for part in parts]
-                or [np.zeros((0, LEADS, GRID_POINTS, 2), np.float32)]
-            ),
-            np.concatenate(
-                [part.features for part in parts] or [np.zeros((0, len(FEATURES)), np.float32)]
-            ),
-        )
+        return BeatInputs.joined(parts)
 
     def _warm_up(self, early: list[Windows]) -> BeatInputs:
         """Learn from the first beats what is usual, then take all of them in."""
@@ -202,6 +228,7 @@ class BeatFeatures:
         self._past_rr = usual
         self._compared = len(first.peaks) >= _FEWEST_TO_COMPARE
         self._enter(first)
+        self._families.recount()
         self._past_rr, self._last_sample = usual, None
         self._rows = _Rows.blank(PAST_BEATS)
         self._enter(windows)
@@ -224,10 +251,8 @@ class BeatFeatures:
         self._time(rows)
         ratios = rows.log_rr - rows.log_long
         weights = _dominance(ratios, rows.width, rows.usable)
-        for i, (ratio, weight) in enumerate(zip(ratios.tolist(), weights.tolist(), strict=True)):
-            rows.kinship[i] = self._families.meet(
-                rows.unit[i], rows.shape[i], ratio, weight, rows.template[i]
-            )
+        met = self._families.meet(rows.sample, rows.unit, rows.shape, ratios, weights)
+        rows.kinship[:], rows.template[:], rows.family[:] = met
         self._rows += rows
 
     def _time(self, rows: _Rows) -> None:
@@ -243,55 +268,60 @@ class BeatFeatures:
         run = np.concatenate((self._past_rr, intervals))
         self._past_rr = run[-_LONG:]
         past = np.sort(sliding_window_view(run[:-1], _LONG), axis=1)
-        recent = sliding_window_view(run[:-1], _SHORT)[_LONG - _SHORT :]
-        middle = _LONG // 2
-        rows.log_rr[:] = np.log2(intervals)
-        rows.log_long[:] = np.log2((past[:, middle - 1] + past[:, middle]) / 2)
+        recent = np.sort(sliding_window_view(run[_LONG - _SHORT : -1], _SHORT), axis=1)
+        log_run = np.log2(run)
+        rows.log_rr[:] = log_run[_LONG:]
+        rows.log_long[:] = np.log2((past[:, _LONG // 2 - 1] + past[:, _LONG // 2]) / 2)
         rows.log_upper[:] = np.log2(past[:, 3 * _LONG // 4])
-        rows.log_short[:] = np.log2(np.median(recent, axis=1))
-        rows.irregularity[:] = np.abs(np.diff(np.log2(recent), axis=1)).sum(axis=1) / (_SHORT - 1)
+        rows.log_short[:] = np.log2((recent[:, _SHORT // 2 - 1] + recent[:, _SHORT // 2]) / 2)
 
-        steps = sliding_window_view(np.abs(np.diff(np.log2(run[:-1]))), _LONG - 1)
-        rows.scatter[:] = np.median(steps, axis=1)
+        steps = np.abs(np.diff(log_run[:-1]))
+        latest = sliding_window_view(steps[_LONG - _SHORT :], _SHORT - 1)
+        rows.irregularity[:] = latest.sum(axis=1) / (_SHORT - 1)
+        middle = _LONG // 2 - 1
+        rows.scatter[:] = np.partition(sliding_window_view(steps, _LONG - 1), middle)[:, middle]
 
     def _hand_out(self) -> BeatInputs:
         """Return the beats that have all their neighbours, and forget what no one needs."""
         rows = self._rows
         start, stop = PAST_BEATS, max(PAST_BEATS, len(rows) - LOOK_AHEAD_BEATS)
-        inputs = _inputs(rows, start, stop, compared=self._compared)
+        if start == stop:
+            return BeatInputs.none()
         self._rows = rows[stop - PAST_BEATS :]
-        return inputs
+        return _inputs(rows, start, stop, compared=self._compared)
 
 
 def _inputs(rows: _Rows, start: int, stop: int, *, compared: bool) -> BeatInputs:
     """Return what the network sees of the beats `start` to `stop` of `rows`."""
     own = rows[slice(start, stop)]
-    exists = rows.sample > 0
-    at = {k: slice(start + k, stop + k) for k in _OTHERS}
-    after = rows.log_rr[at[1]]
-    after = np.where(exists[at[1]], after, own.log_long)
-    columns: list[Floats] = [
-        own.log_rr - own.log_short,
-        own.log_rr - own.log_long,
-        after - own.log_short,
-        after - own.log_long,
-        after - own.log_rr,
-        own.log_rr - _TYPICAL_LOG_RR,
-        own.log_long - _TYPICAL_LOG_RR,
-        own.log_short - own.log_long,
-        own.irregularity,
-        own.log_rr - own.log_upper,
-        own.scatter * 2,
-        *((rows.log_rr[at[k]] - own.log_long) * exists[at[k]] for k in _OTHERS),
-        *((rows.unit[at[k]] * own.unit).sum(axis=1) for k in _NEIGHBOURS),
-    ]
-    beat, template = own.shape, own.template
-    relative: list[Floats] = [
-        *(rows.kinship[at[k], 0] for k in _OTHERS),
-        *own.kinship.T,
-    ]
-    absolute: list[Floats] = []
-    rest = beat - template * own.usable[:, :, None]
+    n = len(own)
+    around = slice(start - PAST_BEATS, stop + LOOK_AHEAD_BEATS)
+    exists, log_rr, to_dominant = (
+        sliding_window_view(column[around], PAST_BEATS + LOOK_AHEAD_BEATS + 1)
+        for column in (rows.sample > 0, rows.log_rr, rows.kinship[:, 0])
+    )
+    after = np.where(exists[:, PAST_BEATS + 1], log_rr[:, PAST_BEATS + 1], own.log_long)
+    rhythm = np.stack(
+        (
+            own.log_rr - own.log_short,
+            own.log_rr - own.log_long,
+            after - own.log_short,
+            after - own.log_long,
+            after - own.log_rr,
+            own.log_rr - _TYPICAL_LOG_RR,
+            own.log_long - _TYPICAL_LOG_RR,
+            own.log_short - own.log_long,
+            own.irregularity,
+            own.log_rr - own.log_upper,
+            own.scatter * 2,
+        ),
+        axis=1,
+    )
+    row = ((log_rr - own.log_long[:, None]) * exists)[:, _OTHER_PLACES]
+    alike = [(rows.unit[start + k : stop + k] * own.unit).sum(axis=1) for k in _NEIGHBOURS]
+
+    beat, template, there = own.shape, own.template, own.usable
+    rest = beat - template * there[:, :, None]
     size = np.abs(template[:, :, _QRS]).max(axis=2)
     own_size = np.abs(beat[:, :, _QRS]).max(axis=2)
     scale = np.where(size > _FLAT_MV / 2, size, own_size) + _TINY
@@ -299,33 +329,43 @@ def _inputs(rows: _Rows, start: int, stop: int, *, compared: bool) -> BeatInputs
     off = [_rms(rest[:, :, p]) for p in (_QRS, _P, _T)]
     template_width = _slope_spread(template)
     polarity = beat[:, :, _QRS].max(axis=2) + beat[:, :, _QRS].min(axis=2)
-    compared_to = own.usable & (size > _FLAT_MV / 2)
-    sizes = np.log2((own_size + _TINY) / scale)
     widths = np.log2((own.width + _TINY) / (template_width + _TINY))
-    for lead in range(LEADS):
-        there = own.usable[:, lead]
-        relative += [
-            *(part[:, lead] for part in likeness),
-            sizes[:, lead] * there,
-            np.where(compared_to[:, lead], widths[:, lead], np.float32(0)),
-            *(_soft(part[:, lead] / scale[:, lead]) for part in off),
-            _soft(4 * _rms(template[:, lead, _P]) / scale[:, lead]) * there,
-        ]
-        absolute += [
-            there.astype(np.float32),
-            _soft(4 * _rms(beat[:, lead, _P]) / scale[:, lead]),
-            _soft(_rms(beat[:, lead, _T]) / scale[:, lead]),
-            polarity[:, lead] / (2 * own_size[:, lead] + _TINY),
-            own.width[:, lead] * 10 - np.where(there, np.float32(0.3), np.float32(0)),
-        ]
-    if not compared:
-        rest = np.zeros_like(rest)
-        relative = [np.zeros_like(column) for column in relative]
-    columns += [*relative, *absolute, np.full(len(own), float(compared), np.float32)]
-    shapes = np.stack((beat, rest), axis=3) / scale[:, :, None, None]
-    return BeatInputs(
-        own.sample, _soft(shapes), np.clip(np.stack(columns, axis=1), -1, 1).astype(np.float32)
+    relative = (
+        *likeness,
+        np.log2((own_size + _TINY) / scale) * there,
+        np.where(there & (size > _FLAT_MV / 2), widths, np.float32(0)),
+        *(_soft(part / scale) for part in off),
+        _soft(4 * _rms(template[:, :, _P]) / scale) * there,
     )
+    absolute = (
+        there,
+        _soft(4 * _rms(beat[:, :, _P]) / scale),
+        _soft(_rms(beat[:, :, _T]) / scale),
+        polarity / (2 * own_size + _TINY),
+        own.width * 10 - np.where(there, np.float32(0.3), np.float32(0)),
+    )
+    compared_by = np.concatenate(
+        (to_dominant[:, _OTHER_PLACES], own.kinship, np.stack(relative, axis=2).reshape(n, -1)),
+        axis=1,
+    )
+    if not compared:
+        rest[:] = 0
+        compared_by[:] = 0
+    features = np.concatenate(
+        (
+            rhythm,
+            row,
+            np.stack(alike, axis=1),
+            compared_by,
+            np.stack(absolute, axis=2).reshape(n, -1),
+            np.full((n, 1), compared),
+        ),
+        axis=1,
+        dtype=np.float32,
+    )
+    shapes = np.stack((beat, rest), axis=3)
+    shapes /= scale[:, :, None, None]
+    return BeatInputs(own.sample, _soft(shapes), np.clip(features, -1, 1), own.family)
 
 
 def _dominance(log_rr_ratio: Floats, width: Floats, usable: NDArray[np.bool_]) -> Floats:
@@ -342,8 +382,9 @@ def _dominance(log_rr_ratio: Floats, width: Floats, usable: NDArray[np.bool_]) -
 
 def _soft(values: Floats) -> Floats:
     """Bring any size into -1..1, small values nearly unchanged: a P wave beside a wide QRS."""
-    soft: Floats = values / (1 + np.abs(values))
-    return soft
+    size = np.abs(values)
+    size += 1
+    return np.divide(values, size, out=size)
 
 
 def _rms(values: Floats) -> Floats:
@@ -356,7 +397,8 @@ def _correlation(a: Floats, b: Floats) -> Floats:
     a = a - a.sum(axis=-1, keepdims=True) / n
     b = b - b.sum(axis=-1, keepdims=True) / n
     size = np.sqrt(np.square(a).sum(axis=-1) * np.square(b).sum(axis=-1))
-    correlation: Floats = (a * b).sum(axis=-1) / (size + _TINY)
+    a *= b
+    correlation: Floats = a.sum(axis=-1) / (size + _TINY)
     return correlation
 
 

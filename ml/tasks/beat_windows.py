@@ -151,20 +151,19 @@ class BeatWindows:
         known = np.isfinite(samples)
         filtered = np.zeros(samples.shape, np.float32)
         for lead, (row, there) in enumerate(zip(samples, known, strict=True)):
-            present = np.flatnonzero(there)
             state, begin = self._states[lead], 0
             if state is None:
-                if not len(present):
+                if not there.any():
                     continue
-                begin = int(present[0])
+                begin = int(there.argmax())
                 state = sosfilt_zi(self._sections) * float(row[begin])
-            if len(present) < len(row):
+            if not there.all():
                 last = np.where(there, np.arange(len(row)), -1)
                 np.maximum.accumulate(last, out=last)
                 row = np.where(last < 0, self._held[lead], row[last])
             if len(row):
                 filtered[lead, begin:], self._states[lead] = sosfilt(
-                    self._sections, row[begin:].astype(np.float64), zi=state
+                    self._sections, row[begin:], zi=state
                 )
                 self._held[lead] = row[-1]
         return filtered, known
@@ -174,13 +173,27 @@ class BeatWindows:
         at = (centres[:, None] + offsets) * self._rate - self._start
         base = np.floor(at)
         t = (at - base).astype(np.float32)
+        half = np.float32(0.5) * t
         index = base.astype(np.int64)
-        last = self._filtered.shape[1] - 1
-        points = [np.clip(index + k, 0, last) for k in (-1, 0, 1, 2)]
+        points = [index + k for k in (-1, 0, 1, 2)]
         out = np.empty((len(centres), self._leads, len(offsets)), np.float32)
         for lead, signal in enumerate(self._filtered):
-            a, b, c, d = (signal[p] for p in points)
-            out[:, lead] = b + np.float32(0.5) * t * (
-                c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a))
-            )
+            a, b, c, d = (signal.take(p, mode="clip") for p in points)
+            # b + t/2 (c - a + t (2a - 5b + 4c - d + t (3 (b - c) + d - a))), in place: every new
+            # array of this size costs more than the arithmetic
+            cubic = b - c
+            cubic *= 3
+            cubic += d
+            cubic -= a
+            cubic *= t
+            square = 5 * b
+            np.subtract(2 * a, square, out=square)
+            square += 4 * c
+            square -= d
+            square += cubic
+            square *= t
+            c -= a
+            c += square
+            c *= half
+            np.add(b, c, out=out[:, lead])
         return out

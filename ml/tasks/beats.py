@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,10 @@ from ml.bundle import Bundle
 from ml.runtime import Model
 from ml.tasks.beat_features import LOOK_AHEAD_BEATS, BeatFeatures, BeatInputs
 from signals.ecg.beat import BeatClass
+from signals.ecg.families import FamilyTable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 TASK = "beats"
 LABELS = tuple(beat_class.name for beat_class in BeatClass)
@@ -29,11 +34,25 @@ class ClassifiedBeats:
         :class:`signals.ecg.beat.BeatClass`: the most probable one.
     probabilities : numpy.ndarray, shape (n, 5), float32
         One for each class, the bundle's decision thresholds included; rows add up to 1.
+    families : numpy.ndarray, shape (n,), int16
+        The family of alike beats of each, as it was known when the beat came:
+        :meth:`signals.ecg.families.FamilyTable.settled` tells how it stands in the end.
     """
 
     samples: NDArray[np.int64]
     classes: NDArray[np.int8]
     probabilities: NDArray[np.float32]
+    families: NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))
+
+    @classmethod
+    def joined(cls, batches: Sequence[ClassifiedBeats]) -> Self:
+        """Return the beats of one or more batches as one."""
+        return cls(
+            np.concatenate([batch.samples for batch in batches]),
+            np.concatenate([batch.classes for batch in batches]),
+            np.concatenate([batch.probabilities for batch in batches]),
+            np.concatenate([batch.families for batch in batches]),
+        )
 
 
 class BeatClassifier:
@@ -100,13 +119,21 @@ class BeatClassifier:
         """Return the beats that were held back for later ones to follow."""
         return self._classify(self._features.finish())
 
+    def family_table(self) -> FamilyTable:
+        """Return the families of the beats that came so far."""
+        return self._features.family_table()
+
     def _classify(self, inputs: BeatInputs) -> ClassifiedBeats:
         if not len(inputs.samples):
             return ClassifiedBeats(
-                inputs.samples, np.zeros(0, np.int8), np.zeros((0, len(LABELS)), np.float32)
+                inputs.samples,
+                np.zeros(0, np.int8),
+                np.zeros((0, len(LABELS)), np.float32),
+                inputs.families,
             )
         (logits,) = self._model.run(inputs.features, inputs.shapes)
         logits = logits + self._thresholds
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         probabilities = odds / odds.sum(axis=1, keepdims=True)
-        return ClassifiedBeats(inputs.samples, logits.argmax(axis=1).astype(np.int8), probabilities)
+        classes = logits.argmax(axis=1).astype(np.int8)
+        return ClassifiedBeats(inputs.samples, classes, probabilities, inputs.families)

@@ -49,11 +49,8 @@ def classifier(rate: float = RATE, leads: int = 2) -> BeatClassifier:
 
 
 def joined(parts: list[ClassifiedBeats]) -> tuple[NDArray, NDArray, NDArray]:
-    return (
-        np.concatenate([part.samples for part in parts]),
-        np.concatenate([part.classes for part in parts]),
-        np.concatenate([part.probabilities for part in parts]),
-    )
+    beats = ClassifiedBeats.joined(parts)
+    return beats.samples, beats.classes, beats.probabilities
 
 
 def whole(
@@ -111,6 +108,22 @@ def test_early_wide_beats_are_ventricular_at_any_rate(rate: float, leads: int) -
     assert (classes == expected).mean() >= 0.95
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     np.testing.assert_array_equal(probabilities.argmax(axis=1), classes)
+
+
+def test_narrow_and_wide_beats_are_two_families_however_they_came() -> None:
+    samples, peaks = trace()
+    beats = classifier()
+    parts = [
+        beats.push(samples[:, start : start + 700], peaks[(peaks >= start) & (peaks < start + 700)])
+        for start in range(0, samples.shape[1], 700)
+    ]
+    found = ClassifiedBeats.joined([*parts, beats.finish()])
+    table = beats.family_table()
+    wide = np.arange(len(peaks)) % 7 == 6
+    np.testing.assert_array_equal(found.families, np.where(wide, 2, 1))
+    assert [family.count for family in table.families] == [(~wide).sum(), wide.sum()]
+    assert table.dominant is table.families[0]
+    assert table.families[1].earliness < -0.4 < table.families[0].earliness
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 5, 15, 16, 17])
