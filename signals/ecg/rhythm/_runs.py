@@ -35,8 +35,8 @@ class Runs:
         self._run: Stretch | None = None
 
     def push(self, beat: TrackedBeat) -> list[Episode]:
-        if beat.kind is self._kind and self._run is not None and beat.rr is not None:
-            self._run.add(beat.time, beat.rr)
+        if beat.kind is self._kind and self._run is not None and beat.linked_rr is not None:
+            self._run.add(beat.time, beat.linked_rr)
             return []
         over = self.finish()
         if beat.kind is self._kind:
@@ -90,10 +90,10 @@ class Allorhythmia:
 
     def push(self, beat: TrackedBeat) -> list[Episode]:
         ventricular = beat.kind is BeatClass.V
-        if beat.rr is not None and self._stretch is not None:
+        if beat.linked_rr is not None and self._stretch is not None:
             in_step = len(self._since) == self._others
             if in_step == ventricular:
-                self._since.append((beat.time, beat.rr))
+                self._since.append((beat.time, beat.linked_rr))
                 if ventricular:
                     for time, rr in self._since:
                         self._stretch.add(time, rr)

@@ -59,6 +59,8 @@ class TrackedBeat(NamedTuple):
         Its class.
     rr : float or None
         The interval between the two, s; None where it cannot be read.
+    linked_rr : float or None
+        The same, and None if it is a pause: beats of one pattern follow each other without one.
     readable_s, readable_n : float, int
         Sum and number of all readable RR intervals up to the beat.
     p : PWave
@@ -74,6 +76,7 @@ class TrackedBeat(NamedTuple):
     time: float
     kind: BeatClass
     rr: float | None
+    linked_rr: float | None
     readable_s: float
     readable_n: int
     p: PWave

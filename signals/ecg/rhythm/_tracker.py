@@ -62,9 +62,6 @@ class RhythmTracker:
             FirstDegreeBlock(limits),
             SecondDegreeBlock(limits),
             Dissociation(limits),
-        )
-        # Beats of one pattern follow each other: no pause parts a couplet or a bigeminy.
-        self._patterns: tuple[Rule, ...] = (
             ventricular_runs(limits),
             Allorhythmia(RhythmKind.VENTRICULAR_BIGEMINY, 1, limits),
             Allorhythmia(RhythmKind.VENTRICULAR_TRIGEMINY, 2, limits),
@@ -112,8 +109,7 @@ class RhythmTracker:
         A recording that ends without beats for long enough ends with a pause of one beat; one
         without any beat is a pause of none wherever it can be read.
         """
-        rules = (*self._rules, *self._patterns)
-        episodes = [episode for rule in rules for episode in rule.finish()]
+        episodes = [episode for rule in self._rules for episode in rule.finish()]
         start = self._last_sample or 0
         has_beats = self._last_sample is not None
         return episodes + self._silences.between(start, end_sample, starts=has_beats, stops=False)
@@ -136,6 +132,7 @@ class RhythmTracker:
             time=sample / self._rate,
             kind=kind,
             rr=rr,
+            linked_rr=rr if rr is not None and rr < self._pause_s else None,
             readable_s=self._readable_s,
             readable_n=self._readable_n,
             p=p,
@@ -145,9 +142,5 @@ class RhythmTracker:
         self._n_beats += 1
         self._last_sample = sample
         for rule in self._rules:
-            episodes += rule.push(beat)
-        if rr is not None and rr >= self._pause_s:
-            beat = beat._replace(rr=None)
-        for rule in self._patterns:
             episodes += rule.push(beat)
         return episodes

@@ -71,7 +71,9 @@ def test_an_interval_under_two_seconds_is_no_pause() -> None:
 
 
 def test_a_pause_parts_beats_of_one_pattern() -> None:
-    assert _kinds(_track(*_beats("NNVVNN", [0.8, 0.8, 0.8, 3.0, 0.8, 0.8]))) == [RhythmKind.PAUSE]
+    for pattern in ("NNVVNN", "NNSSNN"):
+        episodes = _track(*_beats(pattern, [0.8, 0.8, 0.8, 3.0, 0.8, 0.8]))
+        assert _kinds(episodes) == [RhythmKind.PAUSE]
 
 
 def test_silence_before_the_first_beat_is_a_pause() -> None:

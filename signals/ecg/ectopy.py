@@ -1,0 +1,174 @@
+"""How many ectopic beats there were, and in what company they came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signals.ecg.rhythm import RhythmThresholds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from signals.ecg.beat import BeatClass
+
+LONG_RUN_BEATS = 6
+"""Beats from which ANSI/AAMI EC57 calls a run long; 3 to 5 make a short one."""
+
+_USUAL_QTC_S = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class ExtremeRun:
+    """A run that stands out among others.
+
+    Parameters
+    ----------
+    onset, end : float
+        R peaks of its first and last beat, s.
+    n_beats : int
+        Beats in it.
+    rate_bpm : float
+        Its mean rate.
+    """
+
+    onset: float
+    end: float
+    n_beats: int
+    rate_bpm: float
+
+
+@dataclass(frozen=True, slots=True)
+class EctopyCounts:
+    """The ectopic beats of one class in a recording.
+
+    Every beat is a single one or belongs to one couplet or run. Those of bigeminy and trigeminy
+    are singles that are counted once more.
+
+    Parameters
+    ----------
+    beats : int
+        All.
+    singles, couplets : int
+        Beats with none of their class beside them; pairs.
+    short_runs, long_runs : int
+        Runs of 3 to 5 beats, and of 6 or more: ANSI/AAMI EC57.
+    run_beats : int
+        Beats in runs.
+    longest_run, fastest_run : ExtremeRun or None
+        By beats and by mean rate; of equals the first. None without a run.
+    bigeminy_beats, trigeminy_beats : int
+        Ectopic beats that follow each other with one other beat, or two, between them.
+    r_on_t : int
+        Ectopic beats so early that the T wave of the beat before may not be over, by time alone:
+        RR shorter than QT is expected to be, 0.4 s times the cube root of the median RR interval
+        in s (Fridericia, at a QTc in the middle of what is normal). To be looked at, not a finding.
+        Only at the beginning of a couplet or run.
+    """
+
+    beats: int
+    singles: int
+    couplets: int
+    short_runs: int
+    long_runs: int
+    run_beats: int
+    longest_run: ExtremeRun | None
+    fastest_run: ExtremeRun | None
+    bigeminy_beats: int
+    trigeminy_beats: int
+    r_on_t: int
+
+
+def count_ectopy(
+    samples: NDArray[np.int64],
+    classes: NDArray[np.int8],
+    kind: BeatClass,
+    rate: float,
+    breaks: Sequence[tuple[int, int]] = (),
+    thresholds: RhythmThresholds | None = None,
+) -> EctopyCounts:
+    """Return how the ectopic beats of one class come, by the rules of :class:`RhythmTracker`.
+
+    Parameters
+    ----------
+    samples : numpy.ndarray, shape (beats,), int64
+        R peaks, ascending.
+    classes : numpy.ndarray, shape (beats,), int8
+        Values of :class:`signals.ecg.beat.BeatClass`.
+    kind : BeatClass
+        The class to count: V or S.
+    rate : float
+        Sampling rate, Hz.
+    breaks : sequence of (start, stop)
+        Stretches in samples in which beats cannot be told. Like a pause, one parts the beats on
+        both sides.
+    thresholds : RhythmThresholds, optional
+        When a pause parts beats, and how many beats make a run, a bigeminy or a trigeminy.
+    """
+    limits = thresholds or RhythmThresholds()
+    rr = np.diff(samples) / rate
+    readable = ~_is_broken(samples, breaks)
+    linked = readable & (rr < limits.pause_s)
+    ectopic = classes == kind
+    firsts, lasts = _rows(ectopic, linked)
+    lengths = lasts - firsts + 1
+    in_runs = lengths >= limits.run_beats
+    runs = [
+        _run(samples, first, last, rate)
+        for first, last in zip(firsts[in_runs].tolist(), lasts[in_runs].tolist(), strict=True)
+    ]
+    led = firsts[firsts > 0]
+    led = led[linked[led - 1]]
+    usual_rr = float(np.median(rr[linked])) if linked.any() else 0.0
+    return EctopyCounts(
+        beats=int(np.count_nonzero(ectopic)),
+        singles=int(np.count_nonzero(lengths == 1)),
+        couplets=int(np.count_nonzero((lengths > 1) & ~in_runs)),
+        short_runs=sum(run.n_beats < LONG_RUN_BEATS for run in runs),
+        long_runs=sum(run.n_beats >= LONG_RUN_BEATS for run in runs),
+        run_beats=int(lengths[in_runs].sum()),
+        longest_run=max(runs, key=lambda run: run.n_beats, default=None),
+        fastest_run=max(runs, key=lambda run: run.rate_bpm, default=None),
+        bigeminy_beats=_in_step(ectopic, linked, 2, limits.allorhythmia_beats),
+        trigeminy_beats=_in_step(ectopic, linked, 3, limits.allorhythmia_beats),
+        r_on_t=int(np.count_nonzero(rr[led - 1] < _USUAL_QTC_S * np.cbrt(usual_rr))),
+    )
+
+
+def _is_broken(samples: NDArray[np.int64], breaks: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
+    """Return which intervals have a break within them, shape (beats - 1,)."""
+    broken = np.zeros(max(0, len(samples) - 1), np.bool_)
+    for start, stop in breaks:
+        # every interval that ends after the break starts and starts before it ends
+        first = int(np.searchsorted(samples, start, "right")) - 1
+        last = int(np.searchsorted(samples, stop, "left"))
+        broken[max(0, first) : max(0, last)] = True
+    return broken
+
+
+def _rows(
+    ectopic: NDArray[np.bool_], linked: NDArray[np.bool_]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the first and last beat of each row of ectopic beats, one alone being a row."""
+    joined = ectopic[:-1] & ectopic[1:] & linked
+    begins = ectopic & ~np.concatenate([[False], joined])[: len(ectopic)]
+    ends = ectopic & ~np.concatenate([joined, [False]])[: len(ectopic)]
+    return np.flatnonzero(begins), np.flatnonzero(ends)
+
+
+def _run(samples: NDArray[np.int64], first: int, last: int, rate: float) -> ExtremeRun:
+    onset, end = float(samples[first]) / rate, float(samples[last]) / rate
+    return ExtremeRun(onset, end, last - first + 1, round(60.0 * (last - first) / (end - onset), 9))
+
+
+def _in_step(ectopic: NDArray[np.bool_], linked: NDArray[np.bool_], step: int, least: int) -> int:
+    """Return how many ectopic beats there are in rows of `least` or more, `step` beats apart."""
+    places = np.flatnonzero(ectopic)
+    n_linked = np.concatenate([[0], np.cumsum(linked)])
+    follows = (np.diff(places) == step) & (np.diff(n_linked[places]) == step)
+    edges = np.diff(np.concatenate([[0], follows.astype(np.int8), [0]]))
+    beats = np.flatnonzero(edges < 0) - np.flatnonzero(edges > 0) + 1
+    return int(beats[beats >= least].sum())
