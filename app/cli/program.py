@@ -11,6 +11,7 @@ from app import __version__
 from app.cli.analyze import analyze
 from app.cli.annotate import annotate
 from app.cli.desktop import desktop
+from app.cli.evaluate import evaluate
 from app.cli.exits import EPILOG, errors_to_exit_codes
 from app.cli.export import export
 from app.cli.list import list_recordings
@@ -83,6 +84,7 @@ _add(_vault, "info", info)
 _add(_vault, "check", check)
 _add(program, "analyze", analyze)
 _add(program, "annotate", annotate)
+_add(program, "evaluate", evaluate)
 _add(program, "list", list_recordings)
 _add(program, "show", show)
 _add(program, "export", export)

@@ -7,7 +7,7 @@ EC57, 4.3.1), and a mark goes unpaired when its neighbour fits the other side be
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ EC57_LEARNING = 300.0
 """Seconds at the start of a record that are not counted."""
 
 Samples = NDArray[np.int64]
+T = TypeVar("T", np.int64, np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ def compare_beats(
     """
     reference = _outside(reference, excluded)
     detected = _outside(detected, excluded)
-    of_reference = _pair(reference, detected, round(window * rate))
+    of_reference = pair_marks(reference, detected, round(window * rate))
     paired = of_reference >= 0
     unpaired_detection = np.ones(len(detected), bool)
     unpaired_detection[of_reference[paired]] = False
@@ -162,8 +163,11 @@ def _outside(samples: Samples, stretches: Sequence[tuple[int, int]]) -> Samples:
     return samples[keep]
 
 
-def _pair(reference: Samples, detected: Samples, window: int) -> NDArray[np.intp]:
-    """Return for each reference beat the index of its detection, -1 where it has none."""
+def pair_marks(reference: NDArray[T], detected: NDArray[T], window: float) -> NDArray[np.intp]:
+    """Return for each mark of the reference the index of its detection, -1 where it has none.
+
+    Both ascend; `window` is the greatest distance of a pair, in their unit.
+    """
     of_reference = np.full(len(reference), -1, np.intp)
     beats, marks = reference.tolist(), detected.tolist()
     i = j = 0
