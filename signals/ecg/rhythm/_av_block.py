@@ -36,8 +36,7 @@ class _SingleDrop:
     first: TrackedBeat
     last: TrackedBeat
     kind: RhythmKind | None
-    """By its PR intervals alone; None if they fit no definition."""
-    in_two_to_one: bool
+    """By its PR intervals; None if they fit no definition, or the interval before was such too."""
 
 
 class SecondDegreeBlock:
@@ -74,7 +73,7 @@ class SecondDegreeBlock:
             episodes += self._add(RhythmKind.ADVANCED_BLOCK, before, beat)
         elif before is not None and n_blocked == 1:
             kind = self._type(earlier, before, beat)
-            self._drop = _SingleDrop(before, beat, kind, in_two_to_one=drop is not None)
+            self._drop = _SingleDrop(before, beat, kind)
             if drop is not None:
                 episodes += self._add(RhythmKind.TWO_TO_ONE_BLOCK, drop.first, beat)
         else:
@@ -120,7 +119,7 @@ class SecondDegreeBlock:
 
     def _settle(self, drop: _SingleDrop | None) -> list[Episode]:
         """Take a blocked P wave that no other one follows at once."""
-        if drop is None or drop.in_two_to_one or drop.kind is None:
+        if drop is None or drop.kind is None:
             return []
         return self._add(drop.kind, drop.first, drop.last)
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from signals.ecg.beat import BeatClass
 from signals.ecg.rhythm import Episode, PWaves, RhythmKind, RhythmThresholds, RhythmTracker
 from signals.ecg.waves import BeatWaves, PWave, Wave
+from signals.simulate import holter_scenario, simulate_ecg
 
 RATE = 1000.0
 SINUS = RhythmKind.SINUS_RHYTHM
@@ -125,8 +126,35 @@ class TestSinusRhythm:
         first, second = _of(_track(_regular("N" * 60, "C" * 20 + "N" * 20 + "C" * 20)), SINUS)
         assert (first.end, second.onset) == (16.0, pytest.approx(32.8))
 
+    def test_the_basic_rhythm_of_a_holter_is_told_in_few_stretches(self) -> None:
+        simulated = simulate_ecg(holter_scenario(seed=2))
+        beats, rate = simulated.beats, simulated.recording.channels[0].rate
+        [(onset, end)] = [(onset, end) for onset, end, kind in simulated.episodes if kind is AF]
+        times = beats.samples / rate
+        fibrillating = (times >= onset) & (times <= end)
+        conducted = (beats.classes == BeatClass.N) & ~fibrillating
+        p = np.where(conducted, PWave.CONDUCTED, PWave.NONE).astype(np.int8)
+        atria = replace(PWaves.unknown(len(p)), p=p)
+        tracker = RhythmTracker(rate)
+        episodes = tracker.push(beats.samples, beats.classes, (), atria)
+        before, after = _of(episodes + tracker.finish(int(beats.samples[-1]) + 1), SINUS)
+        assert (before.onset, before.end) == (times[0], pytest.approx(onset, abs=3))
+        assert (after.onset, after.end) == (pytest.approx(end, abs=3), times[-1])
+
     def test_a_p_wave_now_and_then_is_not_enough(self) -> None:
         assert _track(_regular("N" * 200, "CNNNCNNCNN" * 20)) == []
+
+    def test_every_other_beat_is_not_enough_to_begin(self) -> None:
+        assert _track(_regular("N" * 40, "CN" * 20)) == []
+
+    def test_two_beats_of_five_are_not_enough_to_go_on(self) -> None:
+        [sinus] = _track(_regular("N" * 70, "C" * 20 + "CNCNN" * 10))
+        assert 20 <= sinus.n_beats <= 25
+
+    @pytest.mark.parametrize(("n_beats", "found"), [(7, 0), (8, 1)])
+    def test_it_lasts_five_seconds_or_more(self, n_beats: int, found: int) -> None:
+        p = "N" * 10 + "C" * n_beats + "N" * 10
+        assert len(_track(_regular("N" * len(p), p))) == found
 
     def test_beats_with_a_break_between_any_two_have_no_rhythm(self) -> None:
         beats = _regular("N" * 12, "C" * 12)
@@ -191,11 +219,21 @@ class TestSecondDegreeBlock:
         assert [e.kind for e in found] == [RhythmKind.TYPE_2_BLOCK] * 2
 
     def test_a_blocked_atrial_ectopic_beat_is_no_block(self) -> None:
-        p_times = np.concatenate([0.5 + 0.8 * np.arange(10), [8.15], 8.6 + 0.8 * np.arange(10)])
+        p_times = np.concatenate([0.5 + 0.8 * np.arange(10), [8.2], 9.1 + 0.8 * np.arange(10)])
         assert self._only(_conducted(p_times, [0.18] * 10 + [None] + [0.18] * 10)) == []
 
     def test_flutter_waves_are_no_block(self) -> None:
         assert self._only(_steady([0.2, None] * 20, pp=0.3)) == []
+
+    def test_a_blocked_p_wave_tells_its_type_only_after_two_conducted_ones_on_time(self) -> None:
+        late = np.concatenate([0.5 + 0.8 * np.arange(9), 8.2 + 0.8 * np.arange(12)])
+        assert self._only(_conducted(late, [0.18] * 10 + [None] + [0.18] * 10)) == []
+        samples, classes, atria = _steady([0.18] * 10 + [None] + [0.18] * 10)
+        classes[8] = BeatClass.S
+        assert self._only((samples, classes, atria)) == []
+
+    def test_a_pr_that_varies_before_the_blocked_p_wave_fits_no_definition(self) -> None:
+        assert self._only(_steady([0.16] * 9 + [0.21, None] + [0.2] * 10)) == []
 
     def test_a_pr_that_grows_after_the_blocked_p_wave_fits_no_definition(self) -> None:
         assert self._only(_steady([0.16] * 10 + [None] + [0.24] * 10)) == []
@@ -252,6 +290,13 @@ class TestFibrillation:
     def test_irregular_beats_after_p_waves_of_their_own_are_not_in_fibrillation(self) -> None:
         found = _track(self._irregular("CCCN" * 50))
         assert [e.kind for e in found if e.kind in (AF, SINUS)] == [SINUS]
+
+    def test_p_waves_before_a_gap_say_nothing_of_what_comes_after_it(self) -> None:
+        samples, classes, atria = self._irregular("C" * 100 + "N" * 100)
+        samples[100:] += round(60 * RATE)
+        hole = (int(samples[99]) + 100, int(samples[100]) - 100)
+        [fibrillation] = _of(_track((samples, classes, atria), (hole,)), AF)
+        assert fibrillation.onset == samples[100] / RATE
 
     def test_it_begins_where_the_p_waves_end(self) -> None:
         found = _of(_track(self._irregular("C" * 100 + "N" * 100)), AF, SINUS)
