@@ -19,7 +19,7 @@ from app.cli.output import say, say_json, say_table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.evaluation import Evaluation, Task
+    from app.evaluation import Evaluation, RecordResult, Task
 
 
 def evaluate(
@@ -148,17 +148,31 @@ def _evaluate(
     return Evaluation(
         database=database,
         annotator=annotator,
-        chosen=_chosen(leads, channels),
+        chosen=_chosen(annotator, leads, channels, records),
         evaluated_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        records=tuple(sorted(records, key=lambda record: record.name)),
-        failed=tuple(sorted(failed)),
+        records=tuple(sorted(records, key=lambda record: _by_number(record.name))),
+        failed=tuple(sorted(failed, key=lambda one: _by_number(one.name))),
     )
 
 
-def _chosen(leads: Sequence[str] | None, channels: Sequence[int] | None) -> str:
+def _chosen(
+    annotator: str,
+    leads: Sequence[str] | None,
+    channels: Sequence[int] | None,
+    records: Sequence[RecordResult],
+) -> str:
     if channels is not None:
-        return f"of each record, by number from 0: {', '.join(map(str, channels))}"
-    return ", ".join(leads) if leads else "all that are ECG, or the one the annotator is called by"
+        return f"by number in the record, from 0: {', '.join(map(str, channels))}"
+    if leads:
+        return ", ".join(leads)
+    if all([lead.casefold() for lead in r.leads] == [annotator.casefold()] for r in records):
+        return f"{annotator}, as the annotator is called"
+    return "all that are ECG"
+
+
+def _by_number(name: str) -> list[int | str]:
+    """Return what to sort record names by, so that 10 comes after 9."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", name)]
 
 
 def _say_summary(evaluation: Evaluation, target: Path) -> None:

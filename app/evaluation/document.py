@@ -43,7 +43,7 @@ class Evaluation:
     evaluated_at : str
         ISO 8601, UTC.
     records : tuple of RecordResult
-        In order of name; at least one.
+        At least one, in the order to show them in.
     failed : tuple of Failed
         The others.
     """

@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from app.evaluation.protocol import PROTOCOL
-from app.evaluation.tables import TABLES
+from app.evaluation.tables import READING_TABLES, WAVE_TABLES
 from app.report import NOTICE
 from signals.ecg.beat import BeatClass
 from signals.ecg.ec57.confusion import MATRIX_LABELS
@@ -113,21 +113,34 @@ def _failed(evaluation: Evaluation) -> Iterable[str]:
 
 def _figures(evaluation: Evaluation) -> Iterable[str]:
     gross = evaluation.gross.values()
-    for table in TABLES:
-        if table.is_scored(gross):
-            yield f"<h2>{escape(table.title)}</h2>"
-            yield f'<p class="quiet">{escape(table.about)}</p>'
-            yield _table(
-                ["Record", *(column.title for column in table.columns)],
-                _rows(evaluation, table),
-                n_whole=2,
-            )
+    scored = [table for table in READING_TABLES if table.is_scored(gross)]
+    for table in scored:
+        yield from _figure_table(evaluation, table)
+    left_out = [table.title for table in READING_TABLES if table not in scored]
+    if scored and left_out:
+        yield "<h2>Not applicable</h2>"
+        yield "<p>The reference does not tell what these would be scored by:</p><ul>"
+        yield from (f"<li>{escape(title)}</li>" for title in left_out)
+        yield "</ul>"
+    waves = [table for table in WAVE_TABLES if table.is_scored(gross)]
+    if waves:
+        yield "<h2>Wave by wave, all records</h2>"
+        rows = [[t.title, *(column.shown(gross) for column in t.columns)] for t in waves]
+        yield _table(["Point", *(column.title for column in waves[0].columns)], rows)
+    for table in waves:
+        yield from _figure_table(evaluation, table)
 
 
-def _rows(evaluation: Evaluation, table: Table) -> list[list[str]]:
-    lines = [("Gross", evaluation.gross.values()), ("Average", evaluation.average)]
-    lines += [(record.name, record.score.values()) for record in evaluation.records]
-    return [[name, *(column.shown(values) for column in table.columns)] for name, values in lines]
+def _figure_table(evaluation: Evaluation, table: Table) -> Iterable[str]:
+    lines = [("Gross", evaluation.gross), *((r.name, r.score) for r in evaluation.records)]
+    rows = []
+    for name, score in lines:
+        values = score.values()
+        rows.append([name, *(column.shown(values, score.shares) for column in table.columns)])
+    rows.insert(1, ["Average", *(column.shown(evaluation.average) for column in table.columns)])
+    yield f"<h2>{escape(table.title)}</h2>"
+    yield f'<p class="quiet">{escape(table.about)}</p>'
+    yield _table(["Record", *(column.title for column in table.columns)], rows, n_whole=2)
 
 
 def _matrix(evaluation: Evaluation) -> Iterable[str]:

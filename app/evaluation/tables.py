@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isnan
+from math import isnan, nan
 from typing import TYPE_CHECKING, NamedTuple
 
 from app.evaluation.record import EPISODES
@@ -12,20 +12,32 @@ from signals.ecg.ec57.waves import POINTS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from signals.ecg.ec57.share import Share
+
 UNDEFINED = "–"
 
 
 class Column(NamedTuple):
-    """A figure: its name in a score's values, its title, its decimals."""
+    """A figure: its name in a score's values, its title, its decimals, and how many make it."""
 
     name: str
     title: str
     decimals: int = 2
+    is_counted: bool = False
 
-    def shown(self, values: Mapping[str, float]) -> str:
-        """Return the figure as text, a dash where it is not defined."""
-        value = values.get(self.name, float("nan"))
-        return UNDEFINED if isnan(value) else f"{value:.{self.decimals}f}"
+    def shown(self, values: Mapping[str, float], shares: Mapping[str, Share] | None = None) -> str:
+        """Return the figure as text, a dash where it is not defined.
+
+        With the shares, a figure that is counted is followed by its counts: ``80 (4/5)``.
+        """
+        value = values.get(self.name, nan)
+        if isnan(value):
+            return UNDEFINED
+        text = f"{value:.{self.decimals}f}"
+        if not self.is_counted or shares is None:
+            return text
+        share = shares[self.name]
+        return f"{text} ({share.part:.0f}/{share.whole:.0f})"
 
 
 class Table(NamedTuple):
@@ -77,7 +89,7 @@ def _offset_table(window: str, words: str) -> Table:
 
 def _run_table(kind: RunKind) -> Table:
     columns = [
-        Column(f"{kind.value}.{length}_{figure}", f"{title} {word}")
+        Column(f"{kind.value}.{length}_{figure}", f"{title} {word}", 0, is_counted=True)
         for length, title in (
             ("couplet", "Couplets"),
             ("short", "Short runs (3–5)"),
@@ -85,12 +97,13 @@ def _run_table(kind: RunKind) -> Table:
         )
         for figure, word in _SE_PP
     ]
-    return Table(f"Run by run, {kind.value}", "Percent.", tuple(columns))
+    about = "Percent; in brackets, how many of how many runs."
+    return Table(f"Run by run, {kind.value}", about, tuple(columns))
 
 
 def _episode_table(key: str, name: str) -> Table:
     columns = [
-        Column(f"{key}.{weight}_{figure}", f"{title} {word}")
+        Column(f"{key}.{weight}_{figure}", f"{title} {word}", is_counted=weight == "episode")
         for weight, title in (("episode", "Episodes"), ("duration", "Duration"))
         for figure, word in _SE_PP
     ]
@@ -113,7 +126,7 @@ def _wave_table(point: str) -> Table:
     return Table(_WAVE_WORDS[point], about, tuple(columns))
 
 
-TABLES = (
+READING_TABLES = (
     _detection("150ms", "150 ms"),
     _detection("50ms", "50 ms"),
     _offset_table("150ms", "150 ms"),
@@ -130,9 +143,11 @@ TABLES = (
             Column("heart_rate.unmeasured", "not measured", 0),
         ),
     ),
-    *(_wave_table(point) for point in POINTS),
 )
-"""All that may be scored, in the order of the page."""
+"""What two readings of a record are compared in, in the order of the page."""
+
+WAVE_TABLES = tuple(_wave_table(point) for point in POINTS)
+"""What the bounds of waves are compared in."""
 
 
 _HEADLINE = (
@@ -151,7 +166,7 @@ def headline(gross: Mapping[str, float], average: Mapping[str, float]) -> list[l
     """Return rows of figure, gross and average: the ones that a short summary shows."""
     return [
         [f"{table.title}: {column.title}", column.shown(gross), column.shown(average)]
-        for table in TABLES
+        for table in READING_TABLES + WAVE_TABLES
         for column in table.columns
         if column.name in gross and column.name in _HEADLINE
     ]
