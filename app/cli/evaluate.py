@@ -40,7 +40,7 @@ def evaluate(
             "--out",
             metavar="DIR",
             readable=False,
-            show_default="evaluation-DATABASE in this folder",
+            show_default="evaluation-DATABASE[-NAME] in the working folder",
             help="Where the result goes: a new folder, or that of an earlier evaluation.",
         ),
     ] = None,

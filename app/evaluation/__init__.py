@@ -2,16 +2,14 @@
 
 from app.evaluation.document import Evaluation, Failed
 from app.evaluation.record import EvaluationError, RecordResult, Task, evaluate_record
-from app.evaluation.tables import Column, Table, headline
+from app.evaluation.tables import headline
 from app.evaluation.write import check_folder, write_evaluation
 
 __all__ = [
-    "Column",
     "Evaluation",
     "EvaluationError",
     "Failed",
     "RecordResult",
-    "Table",
     "Task",
     "check_folder",
     "evaluate_record",

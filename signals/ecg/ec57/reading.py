@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,7 +51,7 @@ class Reading:
     fibrillation: tuple[Stretch, ...] = ()
     atrial_fibrillation: tuple[Stretch, ...] = ()
     atrial_flutter: tuple[Stretch, ...] = ()
-    unreadable: tuple[Stretch, ...] = field(default=())
+    unreadable: tuple[Stretch, ...] = ()
     tells_rhythm: bool = True
 
 

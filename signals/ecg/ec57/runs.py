@@ -81,8 +81,10 @@ def compare_runs(
 
     Notes
     -----
-    ``rxr`` forgets a run that nothing ends before the record does, and takes ventricular
-    fibrillation that follows upon ectopic beats for no more than those; both are long runs here.
+    The same as ``rxr`` but for corners in which that program does not find a run in its own copy:
+    it forgets a run that nothing ends before the record does, takes ventricular fibrillation that
+    follows upon ectopic beats for no more than those, and parts a run where the other kind of
+    fibrillation begins, on the side that is searched alone.
     """
     rate = reference.rate
     first, window = round(start * rate), round(EC57_WINDOW * rate)
