@@ -8,7 +8,7 @@ a family that has to leave its place is remembered, and known again by its shape
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod, sqrt
+from math import sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -24,6 +24,8 @@ MOST_FAMILIES = 24
 
 _LIVE = 8
 _JOIN_LIKENESS = float(np.float32(0.85))
+_SAME_LIKENESS = 0.95
+"""Of whole families in the end. Chosen on `mitdb`: no two of different classes are as alike."""
 _DECAY = 0.995
 _SLOWEST_UPDATE = 0.04
 _TINY = np.float32(1e-6)
@@ -101,6 +103,18 @@ class Family:
     weight: float
     template: NDArray[np.float32]
 
+    def joined(self, other: Family) -> Family:
+        """Return this family with the beats of another one."""
+        share = other.count / (self.count + other.count)
+        return Family(
+            id=self.id,
+            count=self.count + other.count,
+            since=min(self.since, other.since),
+            earliness=self.earliness + share * (other.earliness - self.earliness),
+            weight=self.weight + other.weight,
+            template=self.template + np.float32(share) * (other.template - self.template),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class FamilyTable:
@@ -112,10 +126,16 @@ class FamilyTable:
         The largest first; at most :data:`MOST_FAMILIES`.
     n_other : int
         Beats that belong to none of them.
+    since : tuple of int
+        For each id, from which sample on it means the family that had it last.
+    becomes : tuple of int
+        For each id, that of the family which its own turned out to be a part of.
     """
 
     families: tuple[Family, ...]
     n_other: int
+    since: tuple[int, ...]
+    becomes: tuple[int, ...]
 
     @property
     def dominant(self) -> Family | None:
@@ -127,7 +147,8 @@ class FamilyTable:
 
         Ids are given out with the beats. When a recording has more shapes than the table has
         rows, the id of its smallest family passes to a larger one, and the beats that carried it
-        before belong to :data:`OTHER`.
+        before belong to :data:`OTHER`. And what noise had parted, though it is of one shape, is
+        one family in the end.
 
         Parameters
         ----------
@@ -136,10 +157,8 @@ class FamilyTable:
         ids : numpy.ndarray, shape (n,)
             Families as given out.
         """
-        since = np.zeros(MOST_FAMILIES + 1, np.int64)
-        for family in self.families:
-            since[family.id] = family.since
-        return np.where(samples < since[ids], np.int16(OTHER), ids)
+        becomes = np.array(self.becomes, np.int16)
+        return np.where(samples < np.array(self.since)[ids], np.int16(OTHER), becomes[ids])
 
 
 @dataclass(slots=True)
@@ -153,6 +172,17 @@ class _Known:
     log_rr: float = 0.0
     weight: float = 0.0
     live: bool = True
+
+    def family(self, template: NDArray[np.float32]) -> Family:
+        """Return it as a value, without the beats that came before it was listed."""
+        return Family(
+            id=self.id,
+            count=self.met - self.unlisted,
+            since=self.since,
+            earliness=self.log_rr / self.met,
+            weight=self.weight,
+            template=template,
+        )
 
 
 class _Ledger:
@@ -192,9 +222,8 @@ class _Ledger:
 
     def enlist(self, known: _Known, sample: int) -> None:
         """Give a family an id, if there is one for it; the beat at `sample` is the first."""
-        free = len(self._listed) + 1
-        if free <= MOST_FAMILIES:
-            known.id = free
+        if len(self._listed) < MOST_FAMILIES:
+            known.id = len(self._listed) + 1
         else:
             away = (other for other in self._listed.values() if not other.live)
             smallest = min(away, key=lambda other: other.met)
@@ -209,24 +238,35 @@ class _Ledger:
 
     def table(self, live: Sequence[tuple[_Known, NDArray[np.float32], int]]) -> FamilyTable:
         """Return what is known; `live` are the live families with the mean of `n` beats."""
-        means = {known.id: self._merged(known, mean, n) for known, mean, n in live if known.id}
-        n_other = self._n_other + sum(known.met for known, _, _ in live if not known.id)
-        families = []
-        for known in self._listed.values():
-            n_other += known.unlisted
-            mean = means.get(known.id, self._means[known.id])[-prod(self._shape) :]
-            families.append(
-                Family(
-                    id=known.id,
-                    count=known.met - known.unlisted,
-                    since=known.since,
-                    earliness=known.log_rr / known.met,
-                    weight=known.weight,
-                    template=mean.reshape(self._shape).copy(),
-                )
-            )
-        families.sort(key=lambda family: (-family.count, family.id))
-        return FamilyTable(tuple(families), n_other)
+        means = self._means.copy()
+        for known, mean, n in live:
+            if known.id != OTHER:
+                means[known.id] = self._merged(known, mean, n)
+        units = means[:, : self._units.shape[1]]
+        units /= np.sqrt(np.square(units).sum(axis=1, keepdims=True)) + _TINY
+
+        since = [0] * (MOST_FAMILIES + 1)
+        becomes = list(range(MOST_FAMILIES + 1))
+        families: dict[int, Family] = {}
+        for known in sorted(self._listed.values(), key=lambda known: known.unlisted - known.met):
+            template = means[known.id, self._units.shape[1] :].reshape(self._shape)
+            family = known.family(template)
+            since[known.id] = known.since
+            likeness = units @ units[known.id]
+            nearest = max(families, key=lambda other: float(likeness[other]), default=OTHER)
+            if nearest != OTHER and likeness[nearest] >= _SAME_LIKENESS:
+                becomes[known.id] = nearest
+                families[nearest] = families[nearest].joined(family)
+            else:
+                families[known.id] = family
+        unlisted = [known.met for known, _, _ in live if known.id == OTHER]
+        unlisted += [known.unlisted for known in self._listed.values()]
+        return FamilyTable(
+            tuple(sorted(families.values(), key=lambda family: -family.count)),
+            self._n_other + sum(unlisted),
+            tuple(since),
+            tuple(becomes),
+        )
 
     def _merged(self, known: _Known, mean: NDArray[np.float32], n: int) -> NDArray[np.float32]:
         stored = self._means[known.id]

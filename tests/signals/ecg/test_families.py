@@ -224,10 +224,25 @@ def test_beats_that_cannot_be_read_belong_to_no_family() -> None:
     assert table.n_other == 3
 
 
+def test_families_that_turn_out_to_be_one_are_one_in_the_end() -> None:
+    away = np.radians(np.concatenate((np.zeros(10), np.linspace(37, 14, 30), np.full(40, 14))))
+    units = np.outer(np.cos(away), _shape(0)) + np.outer(np.sin(away), _shape(1))
+    units = units.astype(np.float32)
+    n = len(units)
+    families = _families()
+    ones = np.ones(n, np.float32)
+    met = families.meet(np.arange(n), units, units[:, None], 0 * ones, ones)
+    assert met.ids.tolist() == [1] * 10 + [2] * 70
+    table = families.table()
+    (family,) = table.families
+    assert (family.id, family.count, family.since, family.weight) == (2, n, 0, n)
+    assert (table.settled(np.arange(n), met.ids) == 2).all()
+
+
 def test_no_beat_no_family() -> None:
     table = _families().table()
-    assert table == FamilyTable((), 0)
-    assert table.dominant is None
+    assert (table.families, table.n_other, table.dominant) == ((), 0, None)
+    assert table.settled(np.zeros(0, np.int64), np.zeros(0, np.int16)).shape == (0,)
 
 
 def test_a_recount_keeps_the_shapes_and_forgets_the_numbers() -> None:
