@@ -1,10 +1,11 @@
-"""Atrial fibrillation suspected from RR intervals alone: a rhythm that is irregularly irregular.
+"""Atrial fibrillation suspected from RR intervals: a rhythm that is irregularly irregular.
 
 For each window of intervals the detector takes the median of ``|RR(i) - RR(i - k)|`` for the lags
 k of 1 to 4 beats, and of these four the least, as a share of the median RR interval. Fibrillation
 has no memory, so no lag helps; a rhythm that repeats itself every k beats (ectopy in bigeminy,
 trigeminy or quadrigeminy, and breathing over four beats) is regular at that lag; and since all are
-medians, single ectopic beats, wrong labels, missed and false beats weigh little.
+medians, single ectopic beats, wrong labels, missed and false beats weigh little. Where P waves are
+known, a window is not in fibrillation if half of its beats or more have one of their own.
 
 In the spirit of detectors that need few operations and short windows: A. Petrėnas et al.,
 "Low-complexity detection of atrial fibrillation in continuous long-term monitoring", Comput. Biol.

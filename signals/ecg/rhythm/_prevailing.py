@@ -37,10 +37,12 @@ class _Prevailing(ABC):
     _rule: str
 
     def __init__(self, limits: RhythmThresholds) -> None:
-        self._window = limits.p_wave_beats
+        self._begin_beats = limits.p_wave_beats
+        self._end_beats = limits.p_wave_beats_over
         self._shortest_s = limits.p_wave_rhythm_s
         self._gap_s = limits.gap_s
-        self._recent: deque[_Judged] = deque(maxlen=limits.p_wave_beats)
+        self._recent: deque[_Judged] = deque()
+        self._n_keeping = 0  # of `_recent`, once it has begun
         self._first: TrackedBeat | None = None
         self._last: TrackedBeat | None = None
         self._shortest_rr = float("inf")
@@ -53,15 +55,17 @@ class _Prevailing(ABC):
         episodes: list[Episode] = []
         if self._recent and beat.time - self._recent[-1].beat.time > self._gap_s:
             episodes = self.finish()
-            self._recent.clear()
         judged = self._judge(beat)
         if judged is None:
             return episodes
         self._recent.append(judged)
         if self._first is None:
-            if sum(one.begins for one in self._recent) >= _BEGIN_SHARE * self._window:
-                self._begin()
-        elif sum(one.keeps for one in self._recent) < _END_SHARE * self._window:
+            self._try_to_begin()
+            return episodes
+        self._n_keeping += judged.keeps
+        if len(self._recent) > self._end_beats:
+            self._n_keeping -= self._recent.popleft().keeps
+        if self._n_keeping < _END_SHARE * len(self._recent):
             episodes += self.finish()
         elif judged.keeps:
             self._extend(beat)
@@ -71,18 +75,25 @@ class _Prevailing(ABC):
         first, last, shortest_rr = self._first, self._last, self._shortest_rr
         self._first = self._last = None
         self._shortest_rr = float("inf")
+        self._recent.clear()
         if first is None or last is None or last.time - first.time < self._shortest_s:
             return []
         if last.readable_n == first.readable_n:
             return []
         return [spanning(self._kind, first, last, shortest_rr, self._rule)]
 
-    def _begin(self) -> None:
-        judged = iter(self._recent)
-        self._first = self._last = next(one.beat for one in judged if one.begins)
-        for one in judged:
-            if one.keeps:
-                self._extend(one.beat)
+    def _try_to_begin(self) -> None:
+        if len(self._recent) > self._begin_beats:
+            self._recent.popleft()
+        if sum(one.begins for one in self._recent) < _BEGIN_SHARE * self._begin_beats:
+            return
+        while not self._recent[0].begins:
+            self._recent.popleft()
+        self._first = self._recent[0].beat
+        kept = [one.beat for one in self._recent if one.keeps]
+        self._n_keeping = len(kept)
+        for beat in kept:
+            self._extend(beat)
 
     def _extend(self, beat: TrackedBeat) -> None:
         if self._last is not None and beat.number == self._last.number + 1 and beat.rr is not None:

@@ -49,10 +49,11 @@ class RhythmThresholds:
         When fibrillation begins and ends; see :mod:`signals.ecg.fibrillation`. Chosen on the 24
         MIT-BIH development records: of their windows of sinus rhythm, 95 % have less than 0.07; of
         those in fibrillation (records 201 and 203), 95 % have more than 0.11.
-    p_wave_beats : int, default 5
-        Beats with a decided P wave that are judged together: four of five begin sinus rhythm,
-        first-degree block or dissociation, and fewer than half end it. So few that an ECG of 10 s
-        at 40 beats a minute, of which the first P wave may be cut off, has enough.
+    p_wave_beats, p_wave_beats_over : int, default 5 and 20
+        Beats with a decided P wave that are judged together: sinus rhythm, first-degree block and
+        dissociation begin with four of five, so few that an ECG of 10 s at 40 beats a minute, of
+        which the first P wave may be cut off, has enough. They are over when it is fewer than half
+        of the last 20: a P wave that is not seen now and then does not break a night into pieces.
     p_wave_rhythm_s : float, default 5
         Shortest of these. A convention of ours: half of a 10-s ECG.
     first_degree_pr_s : float, default 0.2
@@ -90,6 +91,7 @@ class RhythmThresholds:
     fibrillation_irregularity: float = 0.10
     fibrillation_over: float = 0.08
     p_wave_beats: int = 5
+    p_wave_beats_over: int = 20
     p_wave_rhythm_s: float = 5.0
     first_degree_pr_s: float = 0.2
     pr_step_s: float = 0.02
