@@ -81,6 +81,24 @@ class VentricularDetector:
         self._first: int | None = None  # first and last window of the stretch that is open
         self._last = 0
 
+    @property
+    def settled(self) -> int:
+        """Sample before which it is known what lies in a stretch: seconds behind the newest one.
+
+        Whoever asks of a beat whether it lies in fibrillation waits until this has passed it, and
+        looks at the stretches given out and at :attr:`under_way`.
+        """
+        if self._first is None:
+            return self._sample(self._second - self._run)
+        return self.under_way[1] if self.under_way else self._sample(self._first)
+
+    @property
+    def under_way(self) -> tuple[int, int] | None:
+        """The stretch that has not ended yet, as far as it is settled; None if there is none."""
+        if self._first is None or self._last - self._first + 1 < _LEAST:
+            return None
+        return self._sample(self._first), self._sample(self._last + 1)
+
     def push(
         self, samples: NDArray[np.float32], readable: NDArray[np.bool_]
     ) -> list[tuple[int, int]]:
@@ -154,9 +172,9 @@ class VentricularDetector:
 
     def _close(self) -> list[tuple[int, int]]:
         """End the stretch at hand; return it if it is long enough."""
-        first, self._first, self._run = self._first, None, 0
-        if first is None or self._last - first + 1 < _LEAST:
-            return []
-        # each window stands for the second in its middle
-        start, end = first - WINDOW // 2, self._last - WINDOW // 2 + 1
-        return [(int(np.ceil(start * self._rate)), int(np.ceil(end * self._rate)))]
+        stretch, self._first, self._run = self.under_way, None, 0
+        return [stretch] if stretch else []
+
+    def _sample(self, window: int) -> int:
+        """Return where the second begins that stands in the middle of a window."""
+        return max(0, int(np.ceil((window - WINDOW // 2) * self._rate)))

@@ -222,6 +222,32 @@ def test_a_stretch_is_given_out_within_five_seconds_of_its_end() -> None:
     assert 30 < second < 36
 
 
+def test_what_is_settled_stays() -> None:
+    signal = sinus(250, 60)[np.newaxis]
+    signal[0, 12 * 250 : 14 * 250] = fibrillation(250, 2)
+    signal[0, 20 * 250 : 45 * 250] = fibrillation(250, 25)
+    signal[0, 33 * 250 : 35 * 250] = sinus(250, 2)
+    readable = readable_of(signal, 250)
+    ended = np.zeros(60 * 250, bool)
+    for start, end in detect(signal[0], 250):
+        ended[start:end] = True
+    detector = VentricularDetector(250, 1)
+    covered = np.zeros(60 * 250, bool)
+    behind, was_settled = [], 0
+    for second in range(60):
+        part = slice(second * 250, (second + 1) * 250)
+        found = detector.push(signal[:, part], readable[:, second : second + 1])
+        for start, end in [*found, *([detector.under_way] if detector.under_way else [])]:
+            covered[start:end] = True
+        assert detector.settled >= was_settled
+        was_settled = detector.settled
+        np.testing.assert_array_equal(covered[:was_settled], ended[:was_settled])
+        assert not covered[was_settled:].any()
+        behind.append(second + 1 - was_settled / 250)
+    assert covered.any()
+    assert max(behind) <= 7
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     cuts=st.lists(st.integers(0, 128 * 30), max_size=12),
