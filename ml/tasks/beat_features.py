@@ -45,7 +45,7 @@ _T = slice(R_INDEX + 18, GRID_POINTS)
 _QRS_VECTOR = LEADS * (_QRS.stop - _QRS.start)
 _TINY = np.float32(1e-6)
 _NEIGHBOURS = (-2, -1, 1, 2)
-_OTHERS = [k for k in range(-PAST_BEATS, LOOK_AHEAD_BEATS + 1) if k != 0]
+_OTHERS = tuple(k for k in range(-PAST_BEATS, LOOK_AHEAD_BEATS + 1) if k != 0)
 _OTHER_PLACES = np.array(_OTHERS) + PAST_BEATS
 _LEAD_RELATIVE = ("qrs", "p", "t", "size", "width", "off_qrs", "off_p", "off_t", "usual_p")
 _LEAD_ABSOLUTE = ("usable", "p_size", "t_size", "polarity", "width")
