@@ -124,10 +124,11 @@ class FibrillationDetector:
 
     def push(self, interval: Interval) -> list[Episode]:
         """Take the next interval; return the episodes that it shows to be over."""
+        rr = interval.rr
         for lag, steps in zip(_LAGS, self._steps, strict=True):
             if len(self._intervals) >= lag:
-                steps.add(abs(interval.rr - self._intervals[-lag].rr))
-        self._rr.add(interval.rr)
+                steps.add(abs(rr - self._intervals[-lag].rr))
+        self._rr.add(rr)
         self._n_conducted += interval.conducted
         self._intervals.append(interval)
         if len(self._intervals) > self._window:
@@ -171,9 +172,10 @@ class FibrillationDetector:
         oldest = self._intervals.popleft()
         self._n_judged -= 1
         self._n_conducted -= oldest.conducted
-        self._rr.remove(oldest.rr)
+        rr = oldest.rr
+        self._rr.remove(rr)
         for lag, steps in zip(_LAGS, self._steps, strict=True):
-            steps.remove(abs(self._intervals[lag - 1].rr - oldest.rr))
+            steps.remove(abs(self._intervals[lag - 1].rr - rr))
 
     def _judge(self, up_to: int) -> list[Episode]:
         """Put the intervals before index `up_to` that had no verdict under the present one."""
