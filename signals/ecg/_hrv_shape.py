@@ -49,14 +49,16 @@ def _best_side(counts: NDArray[np.float64]) -> int:
 
 
 def poincare(series: NnSeries) -> tuple[float, float]:
-    """Return SD1 and SD2, ms: the spread of the pairs of successive intervals across the line of
-    identity and along it (M. Brennan et al., IEEE Trans. Biomed. Eng. 48 (2001) 1342).
+    """Return SD1 and SD2, ms: how the Poincaré plot spreads across the line of identity, along it.
+
+    Of the pairs of successive intervals (M. Brennan et al., IEEE Trans. Biomed. Eng. 48 (2001)
+    1342).
 
     Parameters
     ----------
     series : NnSeries
         With two successive pairs or more.
-    """  # noqa: D205
+    """
     second = series.nn[1:][series.follows[1:]]
     first = series.nn[:-1][series.follows[1:]]
     return (

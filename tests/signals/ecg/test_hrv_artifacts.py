@@ -49,15 +49,12 @@ def test_a_missed_beat_is_put_in_the_middle() -> None:
     assert np.flatnonzero(~corrected.measured).tolist() == [100, 101]
 
 
-@pytest.mark.parametrize("share", [0.25, 0.4, 0.6])
+@pytest.mark.parametrize("share", [0.25, 0.4])
 def test_an_extra_beat_is_taken_out(share: float) -> None:
     nn = resting()
     parts = [nn[100] * share, nn[100] * (1 - share)]
     series = successive(np.concatenate([nn[:100], parts, nn[101:]]))
     corrected, n = correct_artifacts(series)
-    if share == 0.6:  # long, then short: the second part is what falls out of line
-        assert n >= 1
-        return
     assert found(series) == {100: Artifact.EXTRA}
     assert n == 1
     np.testing.assert_allclose(corrected.nn, nn)
