@@ -232,5 +232,13 @@ def test_a_known_patient(recordings) -> None:  # noqa: ANN001
     from ml.training.data import read_record
 
     record = read_record(recordings, "mitdb/119")
-    _, classes, _ = whole(record.samples, record.peaks, record.rate)
-    assert (classes == record.classes).mean() > 0.98
+    beats = classifier(record.rate)
+    parts = [beats.push(record.samples, record.peaks), beats.finish()]
+    found, table = ClassifiedBeats.joined(parts), beats.family_table()
+    assert (found.classes == record.classes).mean() > 0.98
+    families = table.settled(found.samples, found.families)
+    normal, ventricular = table.families[:2]
+    assert table.dominant is normal
+    assert (record.classes[families == normal.id] == BeatClass.N).all()
+    assert (record.classes[families == ventricular.id] == BeatClass.V).all()
+    assert normal.count + ventricular.count >= len(record.peaks) - 5
