@@ -19,11 +19,10 @@ _END_SHARE = 0.5
 
 
 class _Judged(NamedTuple):
-    """A beat of which it can be told whether a rhythm could begin or be kept up with it."""
+    """A beat of which it can be told whether it is in a rhythm."""
 
     beat: TrackedBeat
-    begins: bool
-    keeps: bool
+    fits: bool
 
 
 class _Prevailing(ABC):
@@ -42,32 +41,32 @@ class _Prevailing(ABC):
         self._shortest_s = limits.p_wave_rhythm_s
         self._gap_s = limits.gap_s
         self._recent: deque[_Judged] = deque()
-        self._n_keeping = 0  # of `_recent`, once it has begun
+        self._n_fitting = 0  # of `_recent`, once it has begun
         self._first: TrackedBeat | None = None
         self._last: TrackedBeat | None = None
         self._shortest_rr = float("inf")
 
     @abstractmethod
-    def _judge(self, beat: TrackedBeat) -> _Judged | None:
+    def _judge(self, beat: TrackedBeat) -> bool | None:
         """Return whether `beat` is in the rhythm; None where that cannot be told."""
 
     def push(self, beat: TrackedBeat) -> list[Episode]:
         episodes: list[Episode] = []
         if self._recent and beat.time - self._recent[-1].beat.time > self._gap_s:
             episodes = self.finish()
-        judged = self._judge(beat)
-        if judged is None:
+        fits = self._judge(beat)
+        if fits is None:
             return episodes
-        self._recent.append(judged)
+        self._recent.append(_Judged(beat, fits))
         if self._first is None:
             self._try_to_begin()
             return episodes
-        self._n_keeping += judged.keeps
+        self._n_fitting += fits
         if len(self._recent) > self._end_beats:
-            self._n_keeping -= self._recent.popleft().keeps
-        if self._n_keeping < _END_SHARE * len(self._recent):
+            self._n_fitting -= self._recent.popleft().fits
+        if self._n_fitting < _END_SHARE * len(self._recent):
             episodes += self.finish()
-        elif judged.keeps:
+        elif fits:
             self._extend(beat)
         return episodes
 
@@ -85,14 +84,14 @@ class _Prevailing(ABC):
     def _try_to_begin(self) -> None:
         if len(self._recent) > self._begin_beats:
             self._recent.popleft()
-        if sum(one.begins for one in self._recent) < _BEGIN_SHARE * self._begin_beats:
+        fitting = [one.beat for one in self._recent if one.fits]
+        if len(fitting) < _BEGIN_SHARE * self._begin_beats:
             return
-        while not self._recent[0].begins:
+        while not self._recent[0].fits:
             self._recent.popleft()
-        self._first = self._recent[0].beat
-        kept = [one.beat for one in self._recent if one.keeps]
-        self._n_keeping = len(kept)
-        for beat in kept:
+        self._first = fitting[0]
+        self._n_fitting = len(fitting)
+        for beat in fitting:
             self._extend(beat)
 
     def _extend(self, beat: TrackedBeat) -> None:
@@ -116,10 +115,10 @@ class SinusRhythm(_Prevailing):
             f"normal beats with a conducted P wave for {limits.p_wave_rhythm_s:g} s or more"
         )
 
-    def _judge(self, beat: TrackedBeat) -> _Judged | None:
+    def _judge(self, beat: TrackedBeat) -> bool | None:
         if beat.kind is not BeatClass.N or beat.p is PWave.UNREADABLE:
             return None
-        return _Judged(beat, beat.is_conducted, beat.is_conducted)
+        return beat.p is PWave.CONDUCTED
 
 
 class FirstDegreeBlock(_Prevailing):
@@ -129,21 +128,18 @@ class FirstDegreeBlock(_Prevailing):
 
     def __init__(self, limits: RhythmThresholds) -> None:
         super().__init__(limits)
-        self._begins_s = limits.first_degree_pr_s
-        self._keeps_s = limits.first_degree_pr_s - limits.pr_step_s
+        self._longest_s = limits.first_degree_pr_s
         self._rule = (
             f"PR over {1000 * limits.first_degree_pr_s:g} ms in most beats "
             f"for {limits.p_wave_rhythm_s:g} s or more"
         )
 
-    def _judge(self, beat: TrackedBeat) -> _Judged | None:
+    def _judge(self, beat: TrackedBeat) -> bool | None:
         if beat.kind is not BeatClass.N or beat.p is PWave.UNREADABLE:
             return None
         if beat.p is not PWave.CONDUCTED:
-            return _Judged(beat, begins=False, keeps=False)
-        if beat.pr is None:
-            return None
-        return _Judged(beat, beat.pr > self._begins_s, beat.pr > self._keeps_s)
+            return False
+        return None if beat.pr is None else beat.pr > self._longest_s
 
 
 class Dissociation(_Prevailing):
@@ -164,12 +160,11 @@ class Dissociation(_Prevailing):
             f"for {limits.p_wave_rhythm_s:g} s or more"
         )
 
-    def _judge(self, beat: TrackedBeat) -> _Judged | None:
+    def _judge(self, beat: TrackedBeat) -> bool | None:
         rr_before, self._rr_before = self._rr_before, beat.rr
         if beat.kind not in {BeatClass.N, BeatClass.V} or beat.p is PWave.UNREADABLE:
             return None
         if beat.rr is None or rr_before is None:
             return None
         even = abs(beat.rr - rr_before) <= self._step * rr_before
-        fits = beat.p is PWave.UNRELATED and even and beat.rr > self._least_rr
-        return _Judged(beat, fits, fits)
+        return beat.p is PWave.UNRELATED and even and beat.rr > self._least_rr

@@ -54,14 +54,16 @@ class RhythmThresholds:
         dissociation begin with four of five, so few that an ECG of 10 s at 40 beats a minute, of
         which the first P wave may be cut off, has enough. They are over when it is fewer than half
         of the last 20: a P wave that is not seen now and then does not break a night into pieces.
-    p_wave_rhythm_s : float, default 5
-        Shortest of these. A convention of ours: half of a 10-s ECG.
+    p_wave_rhythm_s : float, default 4
+        Shortest of these. A convention of ours: less than half of a 10-s ECG, so that P waves may be
+        missing at both of its ends.
     first_degree_pr_s : float, default 0.2
-        A longer PR interval is first-degree block: 2018 ACC/AHA/HRS guideline on bradycardia.
+        A longer PR interval in most beats is first-degree block: 2018 ACC/AHA/HRS guideline on
+        bradycardia.
     pr_step_s : float, default 0.02
-        Change of PR that counts. First-degree block is over when PR is shorter by more than this;
-        a second-degree block is of type 1 if PR is shorter by this after the blocked P wave, of
-        type 2 if it changes less. Twice the spread with which a P onset is measured.
+        Change of PR that counts: a second-degree block is of type 1 if PR is shorter by this after
+        the blocked P wave, of type 2 if it changes less. Twice the spread with which a P onset is
+        measured.
     atrial_step : float, default 0.15
         How far intervals between P waves may be from their mean, as a share, for the P waves to be
         on time. The guideline of 2018 asks for a constant rate, without a figure; a blocked
@@ -92,7 +94,7 @@ class RhythmThresholds:
     fibrillation_over: float = 0.08
     p_wave_beats: int = 5
     p_wave_beats_over: int = 20
-    p_wave_rhythm_s: float = 5.0
+    p_wave_rhythm_s: float = 4.0
     first_degree_pr_s: float = 0.2
     pr_step_s: float = 0.02
     atrial_step: float = 0.15
