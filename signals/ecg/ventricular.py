@@ -7,9 +7,9 @@ the share of the band stands for the leakage of the VF filter (Kuo and Dillman 1
 spectrum (Barro 1989). A logistic rule makes one score of the three, the leads that can be read are
 averaged, and hysteresis makes stretches of it.
 
-A fast tachycardia of broad waves, without a level line between them, has the same shape and is
-found as well: the annotators of vfdb call VT what others call flutter. Runs of ventricular beats
-with rest between the beats are not.
+A tachycardia of broad waves without a level line between them has the same shape and is found as
+well; most that vfdb calls VT is such, above 180 a minute, one record at 135. Runs of ventricular
+beats with rest between the beats are not.
 """
 
 from __future__ import annotations
