@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signals.ecg.beat import BeatClass, beat_class_of
+from signals.ecg.beat import BeatClass
 from signals.ecg.rhythm import Episode, PWaves, RhythmKind, RhythmThresholds, RhythmTracker
 from signals.simulate import EcgScenario, holter_scenario, simulate_ecg
 
@@ -460,44 +459,3 @@ def test_an_episode_says_the_rule_that_made_it(
 )
 def test_words_of_wfdb(kind: RhythmKind, text: str) -> None:
     assert kind.wfdb == text
-
-
-def _reference(record: Path) -> tuple[np.ndarray, np.ndarray, list[tuple[float, float, str]]]:
-    import wfdb
-
-    notes = wfdb.rdann(str(record), "atr")
-    beats = [
-        (s, beat_class_of(symbol)) for s, symbol in zip(notes.sample, notes.symbol, strict=True)
-    ]
-    samples, classes = zip(*[(s, k) for s, k in beats if k is not None], strict=True)
-    changes = [
-        (s / 360, text.strip("\0"))
-        for s, symbol, text in zip(notes.sample, notes.symbol, notes.aux_note, strict=True)
-        if symbol == "+"
-    ]
-    ends = [onset for onset, _ in changes[1:]] + [650_000 / 360]
-    rhythm = [(onset, end, text) for (onset, text), end in zip(changes, ends, strict=True)]
-    return np.array(samples), np.array(classes, np.int8), rhythm
-
-
-@pytest.mark.realdata
-def test_fibrillation_in_real_rhythms(recordings: Path) -> None:
-    """Duration Se and +P of fibrillation on the development records, by reference beats."""
-    both = missed = false = elsewhere = 0
-    for header in sorted((recordings / "mitdb").glob("*.hea")):
-        samples, classes, rhythm = _reference(header.with_suffix(""))
-        truth, flutter, found = (np.zeros(18_056, bool) for _ in range(3))
-        for onset, end, text in rhythm:
-            for mask, name in ((truth, "(AFIB"), (flutter, "(AFL")):
-                mask[int(onset * 10) : int(end * 10)] |= text == name
-        for episode in _track(samples, classes, end=650_000, rate=360.0):
-            found[int(episode.onset * 10) : int(episode.end * 10)] |= episode.kind is AF
-        both += np.count_nonzero(truth & found)
-        missed += np.count_nonzero(truth & ~found)
-        wrong = np.count_nonzero(found & ~truth & ~flutter)
-        false += wrong
-        if header.stem not in {"201", "203"}:
-            elsewhere += wrong
-    assert both / (both + missed) > 0.98
-    assert both / (both + false) > 0.87
-    assert elsewhere == 0
