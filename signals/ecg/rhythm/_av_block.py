@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from signals.ecg.rhythm._thresholds import RhythmThresholds
 
 
+_NEVER = float("inf")
+
+
+def _rr(beat: TrackedBeat) -> float:
+    return _NEVER if beat.rr is None else beat.rr
+
+
 @dataclass(slots=True)
 class _Blocked:
     """Cycles of one kind of block, near each other."""
@@ -27,6 +34,8 @@ class _Blocked:
     first: TrackedBeat
     last: TrackedBeat
     shortest_rr: float
+    shortest_since: float
+    """Among the intervals after `last`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +79,18 @@ class SecondDegreeBlock:
         episodes: list[Episode] = []
         if before is not None and n_blocked > 1:
             episodes += self._settle(drop)
-            episodes += self._add(RhythmKind.ADVANCED_BLOCK, before, beat)
+            episodes += self._add(RhythmKind.ADVANCED_BLOCK, before, [beat])
         elif before is not None and n_blocked == 1:
             kind = self._type(earlier, before, beat)
             self._drop = _SingleDrop(before, beat, kind)
             if drop is not None:
-                episodes += self._add(RhythmKind.TWO_TO_ONE_BLOCK, drop.first, beat)
+                episodes += self._add(RhythmKind.TWO_TO_ONE_BLOCK, drop.first, [before, beat])
         else:
             episodes += self._settle(drop)
-        if self._blocked is not None and beat.time - self._blocked.last.time > self._gap_s:
-            episodes += self._close()
+        if self._blocked is not None:
+            self._blocked.shortest_since = min(self._blocked.shortest_since, _rr(beat))
+            if beat.time - self._blocked.last.time > self._gap_s:
+                episodes += self._close()
         return episodes
 
     def finish(self) -> list[Episode]:
@@ -121,16 +132,21 @@ class SecondDegreeBlock:
         """Take a blocked P wave that no other one follows at once."""
         if drop is None or drop.kind is None:
             return []
-        return self._add(drop.kind, drop.first, drop.last)
+        return self._add(drop.kind, drop.first, [drop.last])
 
-    def _add(self, kind: RhythmKind, first: TrackedBeat, last: TrackedBeat) -> list[Episode]:
-        shortest = last.rr if last.rr is not None else float("inf")
-        if self._blocked is not None and self._blocked.kind is kind:
-            self._blocked.last = last
-            self._blocked.shortest_rr = min(self._blocked.shortest_rr, shortest)
-            return []
-        episodes = self._close()
-        self._blocked = _Blocked(kind, first, last, shortest)
+    def _add(
+        self, kind: RhythmKind, first: TrackedBeat, following: list[TrackedBeat]
+    ) -> list[Episode]:
+        """Take a cycle: the beat before the blocked P wave, and those after it."""
+        episodes: list[Episode] = []
+        if self._blocked is None or self._blocked.kind is not kind:
+            episodes = self._close()
+            self._blocked = _Blocked(kind, first, first, _NEVER, _NEVER)
+        blocked = self._blocked
+        blocked.last = following[-1]
+        shortest = min(map(_rr, following))
+        blocked.shortest_rr = min(blocked.shortest_rr, blocked.shortest_since, shortest)
+        blocked.shortest_since = _NEVER
         return episodes
 
     def _close(self) -> list[Episode]:

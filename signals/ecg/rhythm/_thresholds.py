@@ -55,8 +55,8 @@ class RhythmThresholds:
         which the first P wave may be cut off, has enough. They are over when it is fewer than half
         of the last 20: a P wave that is not seen now and then does not break a night into pieces.
     p_wave_rhythm_s : float, default 4
-        Shortest of these. A convention of ours: less than half of a 10-s ECG, so that P waves may be
-        missing at both of its ends.
+        Shortest of these. A convention of ours: less than half of a 10-s ECG, so that P waves may
+        be missing at both of its ends.
     first_degree_pr_s : float, default 0.2
         A longer PR interval in most beats is first-degree block: 2018 ACC/AHA/HRS guideline on
         bradycardia.

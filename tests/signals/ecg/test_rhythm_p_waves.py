@@ -198,6 +198,7 @@ class TestSecondDegreeBlock:
         assert block.kind is RhythmKind.TYPE_1_BLOCK
         assert block.onset == pytest.approx(0.5 + 12 * 0.8 + 0.28)
         assert block.end == pytest.approx(0.5 + 30 * 0.8 + 0.16)
+        assert block.peak_bpm == pytest.approx(60 / 0.84)
         assert block.rule == "P wave blocked, PR 20 ms or more shorter after it"
 
     def test_a_blocked_p_wave_at_a_steady_pr_is_type_2(self) -> None:
@@ -213,7 +214,7 @@ class TestSecondDegreeBlock:
     def test_every_other_p_wave_blocked_is_2_to_1(self) -> None:
         [block] = self._only(_steady([0.2] * 5 + [None, 0.2] * 6, pp=0.7))
         assert (block.kind, block.n_beats) == (RhythmKind.TWO_TO_ONE_BLOCK, 7)
-        assert block.rate_bpm == pytest.approx(60 / 1.4)
+        assert (block.rate_bpm, block.peak_bpm) == pytest.approx((60 / 1.4, 60 / 1.4))
         assert block.rule == "every other P wave blocked, 2 or more times"
 
     def test_two_blocked_in_a_row_are_advanced(self) -> None:
