@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from math import isnan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -99,15 +100,15 @@ class RhythmTracker:
             samples.tolist(), classes.tolist(), atria.p.tolist(), atria.pr.tolist(), strict=True
         ):
             # a PR of 0.2 s is not over 0.2 s because float32 rounds it up
-            pr_s = round(pr, 6) if pr == pr else None
+            pr_s = None if isnan(pr) else round(pr, 6)
             episodes += self._push(sample, _CLASSES[kind], _P_WAVES[p], pr_s)
         return episodes
 
     def finish(self, end_sample: int) -> list[Episode]:
         """Return the episodes that the end of the recording, after `end_sample` samples, closes.
 
-        A recording that ends without beats for long enough ends with a pause of one beat; one
-        without any beat is a pause of none wherever it can be read.
+        A recording that ends without beats for long enough ends with a pause of one beat, or with
+        asystole; one without any beat is a pause of none wherever it can be read.
         """
         episodes = [episode for rule in self._rules for episode in rule.finish()]
         start = self._last_sample or 0
