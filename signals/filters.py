@@ -1,39 +1,53 @@
 """Streaming filters: what they answer does not depend on how the samples were cut into blocks.
 
 Two kinds keep that promise to the last bit. Recursive filters carry their state and run sample by
-sample (:func:`scipy.signal.sosfilt`). Moving sums run over integers, where every order of adding
-gives the same answer, and cost the same at any length.
+sample (:func:`scipy.signal.sosfilt`). Moving sums make every sum by the same additions, and cost
+the logarithm of their length.
 """
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import cheby2, freqz_sos, sosfilt, sosfilt_zi
 
 Signal = NDArray[np.float32]
-Counts = NDArray[np.int64]
+_Number = TypeVar("_Number", np.int32, np.int64, np.float32)
 
 _STOPBAND_DB = 60.0
 
 
-def moving_sum(samples: Counts, length: int) -> Counts:
+def moving_sum(samples: NDArray[_Number], length: int) -> NDArray[_Number]:
     """Return the sums of `length` neighbouring samples along the last axis.
+
+    Sums of 2, 4, 8, ... samples are made from each other and put together, so that every sum is
+    made by the same additions: floats too give the same bits wherever a block begins.
 
     Parameters
     ----------
-    samples : numpy.ndarray, shape (..., n), int64
+    samples : numpy.ndarray, shape (..., n)
     length : int
         Samples added up, at least 1.
 
     Returns
     -------
-    numpy.ndarray, shape (..., n - length + 1), int64
+    numpy.ndarray, shape (..., n - length + 1)
         Item i adds up ``samples[..., i : i + length]``.
     """
-    total = np.zeros((*samples.shape[:-1], samples.shape[-1] + 1), np.int64)
-    np.cumsum(samples, axis=-1, out=total[..., 1:])
-    return total[..., length:] - total[..., :-length]
+    count = max(0, samples.shape[-1] - length + 1)
+    total: NDArray[_Number] | None = None
+    done, width, doubled = 0, 1, samples
+    while count and done < length:
+        if length & width:
+            part = doubled[..., done : done + count]
+            total = part if total is None else total + part
+            done += width
+        if done < length:
+            doubled = doubled[..., :-width] + doubled[..., width:]
+            width *= 2
+    return samples[..., :0] if total is None else total
 
 
 class GapFiller:

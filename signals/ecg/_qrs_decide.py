@@ -5,9 +5,13 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from statistics import median
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from signals.ecg._qrs_noise import NoiseJudge
 
 LOOK_AHEAD = 2.0
 """Seconds after a candidate that must be known before it is decided."""
@@ -32,6 +36,8 @@ _LOST_NOISE = 5.0  # times the noise
 _HISTORY = 8  # beats
 _TALLEST = 2.0
 _NEVER = -(1 << 60)
+_SEEN_AHEAD = 1.9  # seconds; the shape of a candidate so far ahead is known as a whole
+_KNOWN_SHAPE = 0.95  # correlation from which a beat in noise is learned from
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +52,18 @@ class Candidates:
         Height of the hill, and of the activity between beats in its second, mV.
     slopes : numpy.ndarray of float64
         Steepest slope of the signal around the hill, in a unit of its own.
+    lulls : numpy.ndarray of float64
+        The activity between beats in the calmer ones of the last seconds, mV.
+    trust : numpy.ndarray of float64, shape (n, leads)
+        What one mV of each lead counts for there: the inverse of its noise, 0 where unreadable.
     """
 
     times: NDArray[np.int64]
     heights: NDArray[np.float64]
     noises: NDArray[np.float64]
     slopes: NDArray[np.float64]
+    lulls: NDArray[np.float64]
+    trust: NDArray[np.float64]
 
 
 class BeatDecider:
@@ -70,18 +82,27 @@ class BeatDecider:
     the candidates ahead after six seconds without a beat, set it afresh. Then a beat must stand
     out of the noise, so that none is invented where the heart stands still.
 
+    Where noise has risen, :class:`~signals.ecg._qrs_noise.NoiseJudge` has the last word.
+
     Parameters
     ----------
     rate : float
         Of the sample numbers, Hz.
+    judge : NoiseJudge
     """
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, judge: NoiseJudge) -> None:
         self._rate = rate
+        self._judge = judge
         self._times: list[int] = []
         self._heights: list[float] = []
         self._noises: list[float] = []
         self._slopes: list[float] = []
+        self._lulls: list[float] = []
+        self._trust: list[NDArray[np.float64]] = []
+        # of the candidates seen in noise, by their samples
+        self._odds: dict[int, float] = {}
+        self._likeness: dict[int, float] = {}
         self._last = _NEVER
         self._last_height = 0.0
         self._last_slope = 0.0
@@ -98,6 +119,8 @@ class BeatDecider:
         self._heights += candidates.heights.tolist()
         self._noises += candidates.noises.tolist()
         self._slopes += candidates.slopes.tolist()
+        self._lulls += candidates.lulls.tolist()
+        self._trust += list(candidates.trust)
 
     def decide(self, known_to: float) -> list[int]:
         """Return the samples of the beats that can now be told.
@@ -114,12 +137,53 @@ class BeatDecider:
             if time + ahead > known_to:
                 break
             done = i + 1
-            if self._is_beat(i):
-                self._accept(i)
+            is_beat = self._is_beat(i)
+            noisy = self._lulls[i] > self._judge.limit and self._is_noisy(i)
+            if noisy:
+                is_beat = self._is_beat_in_noise(i, would_be=is_beat)
+            if is_beat:
+                self._accept(i, noisy=noisy)
                 beats.append(time)
-        for waiting in (self._times, self._heights, self._noises, self._slopes):
-            del waiting[:done]
+        for time in self._times[:done] if self._odds else ():
+            self._odds.pop(time, None)
+            self._likeness.pop(time, None)
+        del self._times[:done], self._heights[:done], self._noises[:done]
+        del self._slopes[:done], self._lulls[:done], self._trust[:done]
         return beats
+
+    def _is_noisy(self, i: int) -> bool:
+        """Tell whether the noise of the last seconds lasts: a broad beat fills one or two alone."""
+        if self._last == _NEVER or self._judge.is_stale(self._times[i]):
+            return False
+        last = self._seen_from(i) - 1
+        return (self._noises[i] + self._noises[last]) / 2 > self._judge.limit
+
+    def _seen_from(self, i: int) -> int:
+        """Return the index after the last candidate that can be weighed with candidate `i`."""
+        return bisect_left(self._times, self._times[i] + _SEEN_AHEAD * self._rate, i)
+
+    def _is_beat_in_noise(self, i: int, *, would_be: bool) -> bool:
+        end = self._seen_from(i)
+        times = self._times[i:end]
+        new = [j for j in range(i, end) if self._times[j] not in self._odds]
+        if new:
+            chosen = [self._times[j] for j in new]
+            odds, likeness = self._judge.weigh(
+                chosen,
+                [self._heights[j] for j in new],
+                [self._noises[j] for j in new],
+                [self._trust[j] for j in new],
+            )
+            self._odds.update(zip(chosen, odds, strict=True))
+            self._likeness.update(zip(chosen, likeness, strict=True))
+        return self._judge.decide(
+            times,
+            [self._odds[time] for time in times],
+            self._last,
+            self._recent_intervals,
+            times[0] + _SEEN_AHEAD * self._rate,
+            would_be=would_be,
+        )
 
     def _is_beat(self, i: int) -> bool:
         time, height = self._times[i], self._heights[i]
@@ -196,10 +260,12 @@ class BeatDecider:
         self._recent_slopes.clear()
         self._usual_slope = 0.0
 
-    def _accept(self, i: int) -> None:
+    def _accept(self, i: int, *, noisy: bool) -> None:
         time, height = self._times[i], self._heights[i]
         if self._last != _NEVER:
             since = float(time - self._last)
+            if not noisy:
+                self._judge.learn_interval(since / self._interval)
             if since > _PAUSE * self._rate:
                 self._usual = height
                 self._recent_heights = [height] * 2
@@ -215,3 +281,5 @@ class BeatDecider:
         self._recent_slopes.append(self._last_slope)
         del self._recent_slopes[:-_HISTORY]
         self._usual_slope = median(self._recent_slopes)
+        if not noisy or self._likeness.get(time, 0.0) >= _KNOWN_SHAPE:
+            self._judge.learn(time, self._usual, self._noises[i], noisy=noisy)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,14 @@ from numpy.typing import NDArray
 from signals.ecg._qrs_decide import LOOK_AHEAD, BeatDecider, Candidates
 from signals.ecg._qrs_front import QrsFront
 from signals.ecg._qrs_gaps import BeatlessActivity
+from signals.ecg._qrs_noise import REACH, NoiseJudge
 from signals.filters import Decimator, GapFiller
 from signals.quality import QualityMeter, is_readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_Real = TypeVar("_Real", np.float32, np.float64)
 
 LOWEST_RATE = 100.0
 """Hz; a QRS of 80 ms is eight samples there, and fewer tell nothing from a T wave."""
@@ -35,6 +38,7 @@ _LEAST_OF_NOISE = 2.0
 _NOISE_POINTS = 25
 _NOISE_RANK = 7  # of 25: about the 30th percentile
 _MEMORY = 8  # seconds
+_LULL_SECONDS, _LULL_RANK = 4, 2  # the second highest of four
 _PEAK_REACH = 0.08  # s
 _SLOPE_LAG = 0.012  # s
 _ALIGN_VOTE = 0.1
@@ -97,20 +101,25 @@ class QrsDetector:
         self._reach = round(_PEAK_REACH * self._inner_rate)
         self._lag = max(1, round(_SLOPE_LAG * self._inner_rate))
         self._front = QrsFront(self._inner_rate, self._n_leads)
-        self._decider = BeatDecider(self._inner_rate)
+        self._window_reach = int(np.ceil(REACH * self._inner_rate))
+        judge = NoiseJudge(self._inner_rate, self._window_at, self._front.microvolts)
+        self._decider = BeatDecider(self._inner_rate, judge)
         self._gaps = BeatlessActivity(rate)
         # from the second to search next on
         self._second = 0
         self._codes = np.zeros((self._n_leads, 0), np.uint8)
-        self._energy = np.zeros((self._n_leads, 0))
+        self._energy = np.zeros((self._n_leads, 0), np.float32)
         # from further back: what a beat still undecided is aligned by
-        self._deflection = np.zeros((self._n_leads, 0), np.int64)
+        self._deflection = np.zeros((self._n_leads, 0), np.int32)
         self._deflection_start = 0
         # the last seconds searched
         self._levels = np.zeros((self._n_leads, 0))
         self._noises = np.zeros((self._n_leads, 0))
-        # height and noise of the last two samples searched; nothing before the first
-        self._border = np.zeros((2, 1))
+        # of the seconds last searched
+        self._noise = np.full(_LULL_SECONDS, np.inf)
+        self._trust = self._latest_trust = np.zeros((self._n_leads, 1))
+        # height of the last two samples searched; nothing before the first
+        self._border = np.zeros(1, np.float32)
         # as after a gap: the step from nothing to the first sample is no beat
         self._was_readable = np.zeros(self._n_leads, bool)
         self._leads_start = 0
@@ -205,11 +214,12 @@ class QrsDetector:
         return int(np.ceil(second * self._inner_rate))
 
     def _candidates(
-        self, energy: NDArray[np.float64], edges: NDArray[np.int64], readable: NDArray[np.bool_]
+        self, energy: NDArray[np.float32], edges: NDArray[np.int64], readable: NDArray[np.bool_]
     ) -> tuple[Candidates, NDArray[np.float64]]:
         """Return the hills of the whole seconds between `edges`, and the noise of each second."""
         lengths = np.diff(edges)
-        weights = np.repeat(self._weights(energy, edges, readable), lengths, axis=1)
+        votes = self._weights(energy, edges, readable).astype(np.float32)
+        weights = np.repeat(votes, lengths, axis=1)
         before = np.column_stack((self._was_readable, readable[:, :-1]))
         self._was_readable = readable[:, -1]
         for lead, second in np.argwhere(readable & ~before):
@@ -218,33 +228,61 @@ class QrsDetector:
         height = _sum_over_leads(weights * energy)
         noise = _quiet(height[np.newaxis], edges)[0]
         noise[~readable.any(axis=0)] = np.inf
-        searched = np.concatenate(
-            (self._border, np.stack((height, np.repeat(noise, lengths)))), axis=1
+        # a hill may have its top in the last sample of what was searched before
+        start = self._edge(self._second) - len(self._border)
+        height = np.concatenate((self._border, height))
+        self._border = height[-2:]
+        top = np.flatnonzero(
+            (height[1:-1] > height[:-2])
+            & (height[1:-1] >= height[2:])
+            & (height[1:-1] >= _LEAST_HEIGHT)
         )
-        start = self._edge(self._second) - self._border.shape[1]
-        self._border = searched[:, -2:]
-        height, noise_there = searched
-        hill = (height[1:-1] > height[:-2]) & (height[1:-1] >= height[2:])
-        hill &= height[1:-1] >= np.maximum(_LEAST_HEIGHT, _LEAST_OF_NOISE * noise_there[1:-1])
-        top = np.flatnonzero(hill) + 1
-        slopes = self._steepness(top + start)
-        return Candidates(top + start, height[top], noise_there[top], slopes), noise
+        times = top + 1 + start
+        self._noise = np.concatenate((self._noise[-_LULL_SECONDS:], noise))
+        self._trust = np.concatenate((self._trust[:, -1:], self._latest_trust), axis=1)
+        recent = np.lib.stride_tricks.sliding_window_view(self._noise, _LULL_SECONDS)
+        lulls = np.partition(recent, _LULL_RANK, axis=1)[:, _LULL_RANK]
+        second = (times / self._inner_rate).astype(np.intp) - self._second + 1
+        heights, noises = (
+            height[top + 1].astype(np.float64),
+            self._noise[_LULL_SECONDS - 1 :][second],
+        )
+        high = heights >= _LEAST_OF_NOISE * noises
+        times, heights, noises, second = times[high], heights[high], noises[high], second[high]
+        found = Candidates(
+            times,
+            heights,
+            noises,
+            self._steepness(times),
+            lulls[second],
+            self._trust[:, second].T,
+        )
+        return found, noise
 
     def _steepness(self, middle: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the steepest slope around each hill, in the lead that leads there."""
         lead = self._lead_at(middle / self._inner_rate)
         size = self._around(middle, lead)
-        slope: NDArray[np.int64] = np.abs(size[:, self._lag :] - size[:, : -self._lag])
+        slope: NDArray[np.int32] = np.abs(size[:, self._lag :] - size[:, : -self._lag])
         return np.asarray(slope.max(axis=1, initial=0), np.float64)
 
-    def _around(self, middle: NDArray[np.int64], lead: NDArray[np.intp]) -> NDArray[np.int64]:
+    def _window_at(self, time: int) -> NDArray[np.int32]:
+        """Return the deflection of all leads around a sample; at the ends, the outermost again."""
+        first = time - self._window_reach - self._deflection_start
+        end = first + 2 * self._window_reach + 1
+        if first >= 0 and end <= self._deflection.shape[1]:
+            return self._deflection[:, first:end].copy()
+        place = np.clip(np.arange(first, end), 0, self._deflection.shape[1] - 1)
+        return self._deflection[:, place]
+
+    def _around(self, middle: NDArray[np.int64], lead: NDArray[np.intp]) -> NDArray[np.int32]:
         """Return the deflection in `lead` over a QRS with its middle at `middle`."""
         place = middle[:, np.newaxis] + np.arange(-self._reach, self._reach + 1)
         place = np.clip(place - self._deflection_start, 0, self._deflection.shape[1] - 1)
         return np.asarray(self._deflection[lead[:, np.newaxis], place])
 
     def _weights(
-        self, energy: NDArray[np.float64], edges: NDArray[np.int64], readable: NDArray[np.bool_]
+        self, energy: NDArray[np.float32], edges: NDArray[np.int64], readable: NDArray[np.bool_]
     ) -> NDArray[np.float64]:
         """Return the vote of each lead in each second: how far its beats rise above the rest."""
         first = np.minimum(edges[:-1], energy.shape[1] - 1)
@@ -253,7 +291,9 @@ class QrsDetector:
         self._noises = np.concatenate((self._noises, _quiet(energy, edges)), axis=1)
         count = len(edges) - 1
         level = _trailing_median(self._levels, count)
-        ratio = level / (_trailing_median(self._noises, count) + _LEAST_HEIGHT / 4)
+        noise = _trailing_median(self._noises, count) + _LEAST_HEIGHT / 4
+        self._latest_trust = np.where(readable, 1 / noise, 0.0)
+        ratio = level / noise
         self._levels = self._levels[:, -_MEMORY:]
         self._noises = self._noises[:, -_MEMORY:]
         vote = np.where(readable, 1.0 + ratio, 0.0)
@@ -295,12 +335,12 @@ def _joined(batches: list[QrsBatch]) -> QrsBatch:
     )
 
 
-def _sum_over_leads(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _sum_over_leads(values: NDArray[_Real]) -> NDArray[_Real]:
     """Add up rows in their order; numpy's own order depends on how long the rows are."""
     return reduce(np.add, values)
 
 
-def _quiet(height: NDArray[np.float64], edges: NDArray[np.int64]) -> NDArray[np.float64]:
+def _quiet(height: NDArray[np.float32], edges: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return the height that a third of each second stays under, shape (rows, seconds)."""
     place = edges[:-1, np.newaxis] + np.diff(edges)[:, np.newaxis] * np.arange(_NOISE_POINTS) // (
         _NOISE_POINTS
