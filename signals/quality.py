@@ -147,10 +147,12 @@ class QualityMeter:
         while self._edge(last + 1) <= end:
             last += 1
         starts = np.array([self._edge(k) for k in range(self._seconds, last)], np.int64)
-        within = np.arange(
-            int(self._rate)
-        )  # of a rate that is no whole number, the odd one is left
-        seconds = self._tail[:, (starts - self._tail_start)[:, np.newaxis] + within]
+        length = int(self._rate)
+        first = starts - self._tail_start
+        if length == self._rate:
+            seconds = self._tail[:, : length * len(first)].reshape(len(self._tail), -1, length)
+        else:  # the odd sample is left out
+            seconds = self._tail[:, first[:, np.newaxis] + np.arange(length)]
         self._seconds = last
         keep_from = self._edge(last) - self._tail_start
         self._tail = self._tail[:, keep_from:].copy()
@@ -162,19 +164,23 @@ class QualityMeter:
         n_leads, count, length = seconds.shape
         if count == 0:
             return np.zeros((n_leads, 0), np.uint8)
-        present = np.isfinite(seconds)
         missing_share = np.zeros((n_leads, count))
-        if not present.all():
+        low, high = seconds.min(axis=2), seconds.max(axis=2)
+        if not (np.isfinite(low).all() and np.isfinite(high).all()):
+            present = np.isfinite(seconds)
             missing_share = 1.0 - present.mean(axis=2)
             seconds = np.where(present, seconds, np.float32(0))
-        lowest, highest = _counts(seconds.min(axis=2)), _counts(seconds.max(axis=2))
+            low, high = seconds.min(axis=2), seconds.max(axis=2)
+        lowest, highest = _counts(low), _counts(high)
         spread = highest - lowest
         lag = max(1, round(_NOISE_LAG * self._rate))
         place = np.linspace(lag, length - 1 - lag, _POINTS).astype(np.intp)
-        x = _counts(seconds[:, :, place])
-        around = _counts(seconds[:, :, place - lag]) + _counts(seconds[:, :, place + lag])
+        x, before, after = (
+            _counts(seconds.take(points, axis=2)) for points in (place, place - lag, place + lag)
+        )
         # beats fill a tenth of a second and move no median; muscle and white noise fill all of it
-        curvature = np.median(np.abs(2 * x - around), axis=2)
+        curvature = np.partition(np.abs(2 * x - before - after), _POINTS // 2, axis=2)
+        curvature = curvature[:, :, _POINTS // 2]
 
         codes = np.full((n_leads, count), Quality.GOOD, np.uint8)
         codes[curvature > np.maximum(_NOISE_LEAST, _NOISE_SHARE * spread)] = Quality.NOISY

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
-from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -190,6 +189,8 @@ class BeatDecider:
         since = time - self._last
         if since < _REFRACTORY * self._rate:
             return False
+        if since <= _PAUSE * self._rate and height < _MISSED * self._usual:
+            return False
         if since > _PAUSE * self._rate and height < _LOST_NOISE * self._noises[i]:
             return False
         if since > _LOST * self._rate:
@@ -273,13 +274,19 @@ class BeatDecider:
             usual = self._interval
             self._recent_intervals.append(min(max(since, 0.5 * usual), 1.6 * usual))
             del self._recent_intervals[:-_HISTORY]
-            self._interval = median(self._recent_intervals)
+            self._interval = _median(self._recent_intervals)
         self._last, self._last_height, self._last_slope = time, height, self._slopes[i]
         self._recent_heights.append(min(height, _TALLEST * self._usual))
         del self._recent_heights[:-_HISTORY]
-        self._usual = median(self._recent_heights)
+        self._usual = _median(self._recent_heights)
         self._recent_slopes.append(self._last_slope)
         del self._recent_slopes[:-_HISTORY]
-        self._usual_slope = median(self._recent_slopes)
+        self._usual_slope = _median(self._recent_slopes)
         if not noisy or self._likeness.get(time, 0.0) >= _KNOWN_SHAPE:
             self._judge.learn(time, self._usual, self._noises[i], noisy=noisy)
+
+
+def _median(values: list[float]) -> float:
+    """Return the median; :func:`statistics.median` takes three times as long for eight beats."""
+    ordered, half = sorted(values), len(values) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2

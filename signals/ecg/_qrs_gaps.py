@@ -38,7 +38,7 @@ class BeatlessActivity:
         self._rate = rate
         self._last = 0
         self._usual: deque[float] = deque(maxlen=_USUAL)
-        self._limit = _LEAST
+        self._limit: float | None = None  # of this gap, once a second of it is counted
         # activity of the seconds from `_first` on; those before it, of this gap, are counted
         self._seconds: deque[float] = deque()
         self._first = 0
@@ -74,20 +74,24 @@ class BeatlessActivity:
         """End the stretch since the last beat; return it if it is a gap full of activity."""
         start, self._last = self._last, beat
         passed = min(int(beat / self._rate) - self._first, len(self._seconds))
-        seconds = [self._seconds.popleft() for _ in range(max(0, passed))]
-        self._first += len(seconds)
-        if beat - start < _GAP * self._rate:
-            self._usual.extend(second for second in seconds if np.isfinite(second))
-            full = False
-        else:
-            for second in seconds:
+        is_gap = beat - start >= _GAP * self._rate
+        for _ in range(passed):
+            second = self._seconds.popleft()
+            self._first += 1
+            if is_gap:
                 self._count(second)
-            full = self._readable > self._unreadable and self._active > _SHARE * self._readable
+            elif second < np.inf:
+                self._usual.append(second)
+        if not is_gap:
+            return []
+        full = self._readable > self._unreadable and self._active > _SHARE * self._readable
         self._active = self._readable = self._unreadable = 0
-        self._limit = max(_LEAST, _MORE * median(self._usual)) if self._usual else _LEAST
+        self._limit = None
         return [(start, beat)] if full else []
 
     def _count(self, second: float) -> None:
+        if self._limit is None:
+            self._limit = max(_LEAST, _MORE * median(self._usual)) if self._usual else _LEAST
         if second == np.inf:
             self._unreadable += 1
         else:

@@ -277,8 +277,12 @@ class QrsDetector:
 
     def _around(self, middle: NDArray[np.int64], lead: NDArray[np.intp]) -> NDArray[np.int32]:
         """Return the deflection in `lead` over a QRS with its middle at `middle`."""
-        place = middle[:, np.newaxis] + np.arange(-self._reach, self._reach + 1)
-        place = np.clip(place - self._deflection_start, 0, self._deflection.shape[1] - 1)
+        first, width = middle - self._reach - self._deflection_start, 2 * self._reach + 1
+        last = self._deflection.shape[1] - 1
+        if len(first) and first[0] >= 0 and first[-1] + width - 1 <= last:
+            windows = np.lib.stride_tricks.sliding_window_view(self._deflection, width, axis=1)
+            return np.asarray(windows[lead, first])
+        place = np.clip(first[:, np.newaxis] + np.arange(width), 0, max(0, last))
         return np.asarray(self._deflection[lead[:, np.newaxis], place])
 
     def _weights(
