@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
 LOOK_AHEAD = 2.0
 """Seconds after a candidate that must be known before it is decided."""
+REFRACTORY = 0.2
+"""Seconds that two beats are apart at least."""
 
 # Times in seconds, heights as a share of the usual beat unless said otherwise. Chosen on the
 # development parts of mitdb (360 Hz) and svdb (128 Hz); none is at the edge of its plateau.
 _BEAT = 0.35
 _SLOPE = 0.15  # of the usual slope
-_REFRACTORY = 0.2
 _CROWDED, _CROWDED_SHARE = 0.26, 0.8  # so soon after a beat, this share of its height is needed
 _T_WAVE, _T_WAVE_SHARE, _T_WAVE_SLOPE = 0.36, 0.65, 0.6
 # So close before a higher hill, a low one is the P wave of that beat: of lower share, further off.
@@ -187,7 +188,7 @@ class BeatDecider:
     def _is_beat(self, i: int) -> bool:
         time, height = self._times[i], self._heights[i]
         since = time - self._last
-        if since < _REFRACTORY * self._rate:
+        if since < REFRACTORY * self._rate:
             return False
         if since <= _PAUSE * self._rate and height < _MISSED * self._usual:
             return False
@@ -200,7 +201,7 @@ class BeatDecider:
             usual *= min(1.0, 0.5 ** (since / self._rate - _PAUSE))
         if since <= _PAUSE * self._rate and height < usual and self._is_slow(i):
             return False
-        if self._higher_within(i, _REFRACTORY, height) or self._is_p_wave(i, usual):
+        if self._higher_within(i, REFRACTORY, height) or self._is_p_wave(i, usual):
             return False
         if height >= max(_BEAT * usual, self._needed_after_beat(i, usual)):
             return True
@@ -234,7 +235,7 @@ class BeatDecider:
             ahead = self._times[j] - time
             if ahead >= LOOK_AHEAD * self._rate:
                 break
-            if self._heights[j] >= _BEAT * usual and ahead >= _REFRACTORY * self._rate:
+            if self._heights[j] >= _BEAT * usual and ahead >= REFRACTORY * self._rate:
                 gap = self._times[j] - self._last
                 return gap > _MISSED_GAP * self._interval and ahead > _T_WAVE * self._rate
             if self._heights[j] > _RIVAL * height:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from signals.ecg._qrs_decide import LOOK_AHEAD, BeatDecider, Candidates
+from signals.ecg._qrs_decide import LOOK_AHEAD, REFRACTORY, BeatDecider, Candidates
 from signals.ecg._qrs_front import QrsFront
 from signals.ecg._qrs_gaps import BeatlessActivity
 from signals.ecg._qrs_noise import REACH, NoiseJudge
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _Real = TypeVar("_Real", np.float32, np.float64)
+_Value = TypeVar("_Value", np.int32, np.float32)
 
 LOWEST_RATE = 100.0
 """Hz; a QRS of 80 ms is eight samples there, and fewer tell nothing from a T wave."""
@@ -99,6 +100,7 @@ class QrsDetector:
         self._decimator = Decimator(rate, self._factor, self._n_leads) if self._factor > 1 else None
         self._inner_rate = rate / self._factor
         self._reach = round(_PEAK_REACH * self._inner_rate)
+        self._farthest = int(0.45 * REFRACTORY * self._inner_rate)
         self._lag = max(1, round(_SLOPE_LAG * self._inner_rate))
         self._front = QrsFront(self._inner_rate, self._n_leads)
         self._window_reach = int(np.ceil(REACH * self._inner_rate))
@@ -111,6 +113,7 @@ class QrsDetector:
         self._energy = np.zeros((self._n_leads, 0), np.float32)
         # from further back: what a beat still undecided is aligned by
         self._deflection = np.zeros((self._n_leads, 0), np.int32)
+        self._hills = np.zeros((self._n_leads, 0), np.float32)
         self._deflection_start = 0
         # the last seconds searched
         self._levels = np.zeros((self._n_leads, 0))
@@ -186,6 +189,7 @@ class QrsDetector:
         traces = self._front.push(samples)
         self._energy = np.concatenate((self._energy, traces.energy), axis=1)
         self._deflection = np.concatenate((self._deflection, traces.deflection), axis=1)
+        self._hills = np.concatenate((self._hills, traces.energy), axis=1)
 
     def _search(self, *, at_end: bool) -> tuple[NDArray[np.int64], list[tuple[int, int]]]:
         """Search the seconds whose energy and quality are both known; return beats and gaps."""
@@ -262,7 +266,7 @@ class QrsDetector:
     def _steepness(self, middle: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the steepest slope around each hill, in the lead that leads there."""
         lead = self._lead_at(middle / self._inner_rate)
-        size = self._around(middle, lead)
+        size = self._around(self._deflection, middle, lead)
         slope: NDArray[np.int32] = np.abs(size[:, self._lag :] - size[:, : -self._lag])
         return np.asarray(slope.max(axis=1, initial=0), np.float64)
 
@@ -275,15 +279,17 @@ class QrsDetector:
         place = np.clip(np.arange(first, end), 0, self._deflection.shape[1] - 1)
         return self._deflection[:, place]
 
-    def _around(self, middle: NDArray[np.int64], lead: NDArray[np.intp]) -> NDArray[np.int32]:
-        """Return the deflection in `lead` over a QRS with its middle at `middle`."""
+    def _around(
+        self, traces: NDArray[_Value], middle: NDArray[np.int64], lead: NDArray[np.intp]
+    ) -> NDArray[_Value]:
+        """Return the trace of `lead` over a QRS with its middle at `middle`."""
         first, width = middle - self._reach - self._deflection_start, 2 * self._reach + 1
-        last = self._deflection.shape[1] - 1
+        last = traces.shape[1] - 1
         if len(first) and first[0] >= 0 and first[-1] + width - 1 <= last:
-            windows = np.lib.stride_tricks.sliding_window_view(self._deflection, width, axis=1)
+            windows = np.lib.stride_tricks.sliding_window_view(traces, width, axis=1)
             return np.asarray(windows[lead, first])
         place = np.clip(first[:, np.newaxis] + np.arange(width), 0, max(0, last))
-        return np.asarray(self._deflection[lead[:, np.newaxis], place])
+        return np.asarray(traces[lead[:, np.newaxis], place])
 
     def _weights(
         self, energy: NDArray[np.float32], edges: NDArray[np.int64], readable: NDArray[np.bool_]
@@ -295,7 +301,9 @@ class QrsDetector:
         self._noises = np.concatenate((self._noises, _quiet(energy, edges)), axis=1)
         count = len(edges) - 1
         level = _trailing_median(self._levels, count)
-        noise = _trailing_median(self._noises, count) + _LEAST_HEIGHT / 4
+        # a lead loses its vote at once and gets it back when it has been quiet for a while
+        noise = np.maximum(_trailing_median(self._noises, count), self._noises[:, -count:])
+        noise += _LEAST_HEIGHT / 4
         self._latest_trust = np.where(readable, 1 / noise, 0.0)
         ratio = level / noise
         self._levels = self._levels[:, -_MEMORY:]
@@ -311,9 +319,14 @@ class QrsDetector:
         """Return the samples of the recording at the extremes of the QRS of `beats`."""
         middle = np.array(beats, np.int64)
         lead = self._lead_at(middle / self._inner_rate)
-        size = np.abs(self._around(middle, lead))
-        peaks: NDArray[np.int64] = (middle - self._reach + np.argmax(size, axis=1)) * self._factor
-        peaks = np.clip(peaks, 0, self._seen - 1)
+        if self._n_leads > 1:
+            # the middle of the sum of all leads may lie off the QRS of this one
+            middle = middle - self._reach + np.argmax(self._around(self._hills, middle, lead), 1)
+        size = np.abs(self._around(self._deflection, middle, lead))
+        # no further than what keeps two beats in their order
+        shift = middle - self._reach + np.argmax(size, axis=1) - beats
+        shift = np.clip(shift, -self._farthest, self._farthest)
+        peaks: NDArray[np.int64] = np.clip((beats + shift) * self._factor, 0, self._seen - 1)
         return peaks[self._lead_at(peaks / self._rate) >= 0]
 
     def _lead_at(self, seconds: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -328,6 +341,7 @@ class QrsDetector:
         oldest = self._edge(max(0, self._second - _MEMORY)) - self._deflection_start
         if oldest > 0:
             self._deflection = self._deflection[:, oldest:].copy()
+            self._hills = self._hills[:, oldest:].copy()
             self._deflection_start += oldest
 
 
