@@ -20,7 +20,7 @@ from signals.ecg._qrs_decide import LOOK_AHEAD, REFRACTORY, BeatDecider, Candida
 from signals.ecg._qrs_front import QrsFront
 from signals.ecg._qrs_gaps import BeatlessActivity
 from signals.ecg._qrs_noise import REACH, NoiseJudge
-from signals.filters import Decimator, GapFiller
+from signals.filters import Decimator, GapFiller, SpikeRemover
 from signals.quality import QualityMeter, is_readable
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ class QrsDetector:
         self._seen = 0
         self._meter = QualityMeter(rate, rails)
         self._filler = GapFiller(self._n_leads)
+        self._spikes = SpikeRemover(rate, self._n_leads)
         self._factor = int(np.ceil(rate / _HIGHEST_RATE))
         self._decimator = Decimator(rate, self._factor, self._n_leads) if self._factor > 1 else None
         self._inner_rate = rate / self._factor
@@ -131,7 +132,7 @@ class QrsDetector:
     @property
     def look_ahead(self) -> float:
         """Seconds: a peak at t is given out when all samples up to t + this have been pushed."""
-        lag = self._front.delay * self._factor
+        lag = self._front.delay * self._factor + self._spikes.delay
         if self._decimator is not None:
             lag += self._decimator.delay
         return LOOK_AHEAD + 1.0 + _PEAK_REACH + (lag + 3 * self._factor) / self._rate
@@ -163,7 +164,7 @@ class QrsDetector:
         self._codes = np.concatenate((self._codes, quality), axis=1)
         # as if the last sample stayed, until the filters have given out what they hold
         if self._seen:
-            held = (self._front.delay + 1) * self._factor
+            held = (self._front.delay + 1) * self._factor + self._spikes.delay
             if self._decimator is not None:
                 held += self._decimator.delay
             self._filter(np.full((self._n_leads, held), np.nan, np.float32))
@@ -183,7 +184,7 @@ class QrsDetector:
         return QrsBatch(peaks, quality, tuple(unclear))
 
     def _filter(self, samples: NDArray[np.float32]) -> None:
-        samples = self._filler.push(samples)
+        samples = self._spikes.push(self._filler.push(samples))
         if self._decimator is not None:
             samples = self._decimator.push(samples)
         traces = self._front.push(samples)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signals.filters import Decimator, GapFiller, moving_sum
+from signals.filters import Decimator, GapFiller, SpikeRemover, moving_sum
 
 
 def noise(n_leads: int, length: int) -> np.ndarray:
@@ -69,3 +69,38 @@ def test_decimator_takes_out_what_would_alias() -> None:
 def test_decimator_starts_without_a_step() -> None:
     level = np.full((1, 1000), 4.0, np.float32)
     np.testing.assert_allclose(Decimator(1000, 2, 1).push(level), 4.0, rtol=1e-5)
+
+
+@given(st.lists(st.integers(0, 3000), max_size=6), st.sampled_from([128.0, 250.0, 360.0, 2000.0]))
+def test_spike_remover_is_the_same_for_any_cut(cuts: list[int], rate: float) -> None:
+    samples = 0.1 * noise(2, 3000)
+    samples[0, ::400] += 3
+    whole = SpikeRemover(rate, 2).push(samples)
+    remover = SpikeRemover(rate, 2)
+    parts = np.concatenate([remover.push(part) for part in pieces(samples, cuts)], axis=1)
+    np.testing.assert_array_equal(parts, whole)
+
+
+@pytest.mark.parametrize("rate", [128, 250, 360, 500, 1000, 2000])
+@pytest.mark.parametrize("width", [0.006, 0.011])
+def test_spike_remover_leaves_a_narrow_qrs_as_it_is(rate: int, width: float) -> None:
+    t = np.arange(2 * rate) / rate
+    qrs = 3 * np.exp(-0.5 * ((t - 1) / width) ** 2)[np.newaxis].astype(np.float32)
+    remover = SpikeRemover(rate, 1)
+    np.testing.assert_array_equal(remover.push(qrs), qrs[:, : 2 * rate - remover.delay])
+
+
+@pytest.mark.parametrize("rate", [250, 500, 1000, 2000])
+def test_spike_remover_takes_a_spike_out_of_a_slope(rate: int) -> None:
+    slope = np.linspace(0, 5, 2 * rate, dtype=np.float32)[np.newaxis]
+    spiked = slope.copy()
+    spiked[0, rate : rate + max(1, rate // 500)] += 4
+    remover = SpikeRemover(rate, 1)
+    cleaned = remover.push(spiked)
+    np.testing.assert_allclose(cleaned, slope[:, : cleaned.shape[1]], atol=0.03)
+
+
+@given(st.integers(1, 40), st.lists(st.integers(-1000, 1000), max_size=60))
+def test_moving_sum_of_any_length(length: int, values: list[int]) -> None:
+    sums = [sum(values[i : i + length]) for i in range(len(values) - length + 1)]
+    assert moving_sum(np.array(values, np.int64), length).tolist() == sums
