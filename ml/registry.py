@@ -12,7 +12,7 @@ SHIPPED = Path(__file__).parent / "bundles"
 
 @cache
 def bundle_for(task: str) -> Bundle:
-    """Return the shipped bundle of a task (``beats``), read and checked once.
+    """Return the shipped bundle of a task (``beats``, ``waves``), read and checked once.
 
     Raises
     ------

@@ -14,7 +14,7 @@ import tensorflow as tf
 from ml.runtime import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -29,9 +29,43 @@ class ConversionError(Exception):
     """A converted model did not pass a gate."""
 
 
-def to_float_tflite(network: keras.Model) -> bytes:
+def to_float_tflite(network: keras.Model, batch: int = STATIC_BATCH) -> bytes:
     """Return the network as a float32 model with a static batch."""
-    return _convert(_converter(network))
+    return _convert(_converter(network, batch))
+
+
+def to_full_int8(
+    network: keras.Model,
+    representative: Callable[[], Iterator[dict[str, NDArray[np.float32]]]],
+    batch: int = STATIC_BATCH,
+) -> bytes:
+    """Return the network after post-training quantisation to full int8, input and output too.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Trained.
+    representative : callable
+        Gives batches of what it will be asked, of the training patients, inputs by name: the
+        graph's order of inputs is not that of the Keras model.
+    batch : int
+        Static.
+
+    Raises
+    ------
+    ConversionError
+        If a tensor of the result is not int8.
+    """
+    converter = _converter(network, batch)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = representative
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = tf.int8
+    converter.inference_output_type = tf.int8
+    tflite = _convert(converter)
+    if strange := Model(tflite).tensors_not_int8():
+        raise ConversionError(f"not full int8: {', '.join(strange)}")
+    return tflite
 
 
 def to_int8_tflite(
@@ -60,22 +94,12 @@ def to_int8_tflite(
     features = beats.features[chosen].astype(np.float32)
     shapes = beats.shapes[chosen].astype(np.float32)
 
-    # by name: the graph's order of inputs is not that of the Keras model
     def representative() -> Iterator[dict[str, NDArray[np.float32]]]:
         for start in range(0, _REPRESENTATIVE, STATIC_BATCH):
             part = slice(start, start + STATIC_BATCH)
             yield {"features": features[part], "shapes": shapes[part]}
 
-    converter = _converter(network)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = representative
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = tf.int8
-    converter.inference_output_type = tf.int8
-    tflite = _convert(converter)
-    if strange := Model(tflite).tensors_not_int8():
-        raise ConversionError(f"not full int8: {', '.join(strange)}")
-    return tflite
+    return to_full_int8(network, representative)
 
 
 def agreement(one: bytes, other: bytes, beats: Beats) -> float:
@@ -104,9 +128,9 @@ def agreement(one: bytes, other: bytes, beats: Beats) -> float:
     return share
 
 
-def _converter(network: keras.Model) -> Any:  # noqa: ANN401 (TensorFlow ships no types)
+def _converter(network: keras.Model, batch: int) -> Any:  # noqa: ANN401 (TensorFlow ships no types)
     inputs = [
-        keras.Input(batch_shape=(STATIC_BATCH, *tensor.shape[1:]), name=tensor.name)
+        keras.Input(batch_shape=(batch, *tensor.shape[1:]), name=tensor.name)
         for tensor in network.inputs
     ]
     static = keras.Model(inputs, network(inputs, training=False), name=network.name)
