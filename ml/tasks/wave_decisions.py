@@ -29,6 +29,8 @@ _LONE_WIDTH_S = (0.04, 0.20)
 _LONE_LEAST_RR_S = 0.9
 _LONE_AFTER_R_S = 0.40
 _LONE_BEFORE_S = 0.25
+LONE_WAIT_S = 0.6
+"""How long no QRS is to follow a P wave for it to be without one."""
 _LEAST_P_SHARE = 0.5
 
 
@@ -115,7 +117,11 @@ def candidates(logits: Floats, first: NDArray[np.int64], core: int, grid_rate: f
 
 
 def lone(
-    found: Candidates, times: NDArray[np.float64], points: Floats, p_waves: NDArray[np.int8]
+    found: Candidates,
+    times: NDArray[np.float64],
+    points: Floats,
+    p_waves: NDArray[np.int8],
+    end: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the P waves that no QRS follows: peaks in seconds, and the beat that each is before.
 
@@ -130,6 +136,8 @@ def lone(
         R peaks, seconds.
     points, p_waves
         Of these beats.
+    end : float
+        Of what is known, seconds: a P wave close before it may have a QRS beyond.
     """
     after = np.searchsorted(times, found.peak)
     between = (after > 0) & (after <= len(times)) & (len(times) > 0)
@@ -139,9 +147,10 @@ def lone(
         return np.zeros(0), after
     with_p = np.isin(p_waves, (PWave.CONDUCTED, PWave.UNRELATED)).astype(np.float64)
     share = np.nanmean(_windows(with_p), axis=1)
-    following = np.append(times, np.inf)[after]
+    following = np.append(times, end)[after]
     p_onset = following + np.append(points[:, Wave.P_ONSET], np.nan)[after]
     last = np.where(np.isnan(p_onset), following - P_REACH_S, p_onset - _LONE_BEFORE_S)
+    last = np.where(after == len(times), end - LONE_WAIT_S, last)
     before = times[after - 1]
     t_offset = points[after - 1, Wave.T_OFFSET]
     clear = before + np.where(np.isnan(t_offset), _LONE_AFTER_R_S, t_offset)

@@ -121,6 +121,11 @@ class WaveStrips:
         self._stop = 0
 
     @property
+    def stop(self) -> int:
+        """Number of samples that were pushed."""
+        return self._stop
+
+    @property
     def taken(self) -> int:
         """Grid index up to which strips were given out."""
         return self._next * self.core

@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.runtime import Model
-from ml.tasks.wave_decisions import NEIGHBOURS, Candidates, candidates, decide, lone
+from ml.tasks.wave_decisions import (
+    LONE_WAIT_S,
+    NEIGHBOURS,
+    Candidates,
+    candidates,
+    decide,
+    lone,
+)
 from ml.tasks.wave_measures import areas, levels, st_levels
 from ml.tasks.wave_points import P_REACH_S, T_REACH_S, combine, read_points
 from ml.tasks.wave_strips import STEP_POINTS, Strips, WaveStrips, model_input
@@ -122,8 +129,8 @@ class WaveDelineator:
             The next R peaks, ascending, counted in samples from the start of the recording; each
             at once with the samples it lies in, or up to 10 s later.
         breaks : sequence of (int, int)
-            Stretches, samples, that no lead can be read in; each at the latest with the peak after
-            it.
+            Stretches, samples, that no lead can be read in; each at most 10 s after the samples it
+            begins in, long ones in parts.
 
         Raises
         ------
@@ -144,6 +151,8 @@ class WaveDelineator:
     def _read(self) -> None:
         while (strips := self._strips.take()) is not None:
             beats, found = self._read_strips(strips)
+            oldest = self._strips.taken / self._strips.grid_rate * self._rate
+            self._breaks = [pair for pair in self._breaks if pair[1] > oldest - 2 * self._rate]
             self._beats = self._beats.joined(beats)
             self._found = Candidates(
                 *(np.concatenate(pair) for pair in zip(self._found, found, strict=True))
@@ -183,7 +192,16 @@ class WaveDelineator:
             qrs_area=qrs_area.astype(np.float32),
         )
         found = candidates(seen.logits[0, :, -1], strips.first, self._strips.core, grid_rate)
-        return beats, found
+        return beats, self._away_from_breaks(found)
+
+    def _away_from_breaks(self, found: Candidates) -> Candidates:
+        """Leave out what may have its QRS in a break, or be a part of one."""
+        away = np.ones(len(found.peak), np.bool_)
+        for start, stop in self._breaks:
+            away &= (found.peak < start / self._rate - LONE_WAIT_S) | (
+                found.onset > stop / self._rate
+            )
+        return Candidates(*(column[away] for column in found))
 
     def _clear_of_breaks(
         self,
@@ -200,8 +218,6 @@ class WaveDelineator:
         for values in (points, lead_points):
             values[before, ..., : Wave.QRS_ONSET] = np.nan
             values[after, ..., Wave.T_ONSET :] = np.nan
-        oldest = self._strips.taken / self._strips.grid_rate * self._rate
-        self._breaks = [pair for pair in self._breaks if pair[1] > oldest - 2 * self._rate]
         return before
 
     def _give(self, last: int, *, ended: bool = False) -> BeatWaves:
@@ -212,7 +228,8 @@ class WaveDelineator:
         times = beats.samples / self._rate
         rr = np.diff(times, prepend=np.nan)
         p_waves = decide(beats.points, beats.p_logit, beats.unreadable, rr)
-        peaks, after = lone(self._found, times, beats.points, p_waves)
+        end = self._strips.stop / self._rate
+        peaks, after = lone(self._found, times, beats.points, p_waves, end)
         chosen = (after >= self._given) & ((after < last) | ended)
         given = beats.part(self._given, last)
         kept = max(0, last - NEIGHBOURS - 1)

@@ -232,6 +232,15 @@ def test_a_p_wave_that_no_qrs_follows_is_found() -> None:
     assert not len(whole(*trace(beats=40)).lone_p)
 
 
+def test_a_p_wave_at_the_end_or_before_a_break_waits_for_its_qrs() -> None:
+    samples, peaks = trace(beats=40)
+    cut = int(peaks[30]) - 12
+    assert not len(whole(samples[:, :cut], peaks[:30]).lone_p)
+    stretch = (cut, cut + 40)
+    assert not len(whole(samples, np.delete(peaks, 30), breaks=(stretch,)).lone_p)
+    assert len(whole(samples, np.delete(peaks, 30)).lone_p) == 1, "without the break it is one"
+
+
 def test_memory_does_not_grow_with_the_recording() -> None:
     samples, peaks = trace(beats=60)
     delineator = WaveDelineator(bundle_for("waves"), RATE, 2)
