@@ -121,10 +121,13 @@ class SpikeRemover:
         before, middle, after = (
             held[:, (1 + side) * self._reach :][:, :known] for side in range(3)
         )
+        bend = middle + middle
+        bend -= before
+        bend -= after
+        if max(bend.max(), -bend.min()) <= 2 * _SPIKE_MV:  # as nearly always: no spike at all
+            return middle
         rise, fall = middle - before, middle - after
         steep = (np.abs(rise) > _SPIKE_MV) & (np.abs(fall) > _SPIKE_MV)
-        if not steep.any():
-            return middle
         height = np.minimum(np.abs(rise), np.abs(fall))
         first, last = held[:, :known], held[:, 2 * self.delay :]
         beside = np.maximum(np.abs(before - first), np.abs(after - last))
