@@ -68,6 +68,10 @@ _LIMITS = (
         "chosen while looking at cross-validated results of the same patients."
     ),
     (
+        "The strips that were learnt from have the R peaks of our detector as it was then; it was "
+        "worked on in the same days, so training anew gives much the same figures, not the same."
+    ),
+    (
         "Paced beats of ludb whose onset its reader did not mark count as extra QRS onsets, as "
         "they do for every method."
     ),
