@@ -12,10 +12,12 @@ class View(StrEnum):
     UNLOCK = "unlock"
     WORKLIST = "worklist"
     READING = "reading"
+    SUMMARY = "summary"
 
 
-_OPEN_VAULT = frozenset({View.WORKLIST, View.READING})
+_OPEN_VAULT = frozenset({View.WORKLIST, View.READING, View.SUMMARY})
 _READING = frozenset({View.READING})
+_SUMMARY = frozenset({View.SUMMARY})
 _EVERYWHERE = frozenset(View)
 
 
@@ -61,6 +63,8 @@ ACTIONS = (
     Action("page_back", "One page back", ("PgUp", "Shift+Space"), "Go", _READING),
     Action("to_start", "Start of the recording", ("Home",), "Go", _READING),
     Action("to_end", "End of the recording", ("End",), "Go", _READING),
+    Action("tracing", "Back to the tracing", ("Esc", "R"), "Go", _SUMMARY),
+    Action("summary", "Summary of the recording", ("R",), "View", _READING),
     Action("zoom_in", "Faster paper", ("+", "="), "View", _READING),
     Action("zoom_out", "Slower paper", ("-",), "View", _READING),
     Action("gain_up", "Higher gain", ("Shift+Up",), "View", _READING),

@@ -1,35 +1,49 @@
 """What an analysis found: plain, frozen values, with a versioned form in JSON.
 
-A report says what was read (never from whom), what was found, and by which software and model. It
+A report says what was read (never from whom), what was found, and by which software and models. It
 is a proposal until a reader confirms it.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, get_args
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from signals.ecg.beat import BeatClass
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-T = TypeVar("T", bound="DataclassInstance")
+from signals.ecg.ectopy import EctopyCounts
+from signals.ecg.hrv import HrvSummary
+from signals.ecg.intervals import IntervalSummary
+from signals.quality import Quality
 
 SCHEMA = "tracekeep-report"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 NOTICE = (
     "Research use only. Decision support for trained readers, unconfirmed until reviewed; "
     "not a certified monitor and not for alarms."
 )
 
+QUALITY_LETTERS = {
+    Quality.GOOD: "g",
+    Quality.NOISY: "n",
+    Quality.MAINS: "m",
+    Quality.FLAT: "f",
+    Quality.SATURATED: "s",
+    Quality.LEAD_OFF: "o",
+    Quality.MISSING: "x",
+}
+"""How :attr:`Windows.quality` writes a quality."""
+
 UNREADABLE = "unreadable"
 """Kind of a finding: no lead can be read."""
+NO_POINT = -(1 << 15)
+"""In :attr:`Waves.points_ms`: there is no such point, or it cannot be told."""
+
 UNCLEAR = "activity without clear beats"
 """Kind of a finding: see :class:`signals.ecg.qrs.QrsBatch`."""
 
@@ -75,6 +89,14 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelUsed:
+    """A model bundle: its id and its digest."""
+
+    id: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Provenance:
     """How a report came to be, enough to repeat it.
 
@@ -86,22 +108,79 @@ class Provenance:
         ISO 8601, UTC.
     input_sha256 : str
         As :meth:`signals.recording.Recording.sha256` defines it.
-    model_id, model_sha256 : str
-        The bundle that classified the beats.
+    models : tuple of ModelUsed
+        The bundles that took part.
     runtime : str
-        What ran the model: name and version.
+        What ran the models: name and version.
     """
 
     software: str
     analysed_at: str
     input_sha256: str
-    model_id: str
-    model_sha256: str
+    models: tuple[ModelUsed, ...]
     runtime: str
 
 
+class _Columns:
+    """A frozen dataclass of numpy arrays and plain values, equal where all its values are."""
+
+    __slots__ = ()
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and all(
+            np.array_equal(getattr(self, field.name), getattr(other, field.name))
+            for field in fields(self)  # type: ignore[arg-type]
+        )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Beats:
+class Waves(_Columns):
+    """The waves of every beat, by consensus of the leads.
+
+    Parameters
+    ----------
+    p_waves : numpy.ndarray, int8, shape (beats,)
+        :class:`signals.ecg.waves.PWave`.
+    points_ms : numpy.ndarray, int16, shape (8, beats)
+        Each :class:`signals.ecg.waves.Wave` in milliseconds from the R peak; :data:`NO_POINT`
+        where there is none.
+    lone_p_s : tuple of float
+        Peaks of P waves that no QRS follows, seconds from the start of the recording.
+    """
+
+    p_waves: NDArray[np.int8]
+    points_ms: NDArray[np.int16]
+    lone_p_s: tuple[float, ...]
+
+    @property
+    def points(self) -> NDArray[np.float32]:
+        """The points in seconds from the R peak, NaN where there is none, shape (beats, 8)."""
+        known = self.points_ms != NO_POINT
+        return np.where(known, self.points_ms / np.float32(1000), np.float32(np.nan)).T
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Family(_Columns):
+    """Beats of one shape.
+
+    Parameters
+    ----------
+    id : int
+        As :attr:`Beats.families` names it.
+    n_beats : int
+        How many they are.
+    template_uv : numpy.ndarray, int16, shape (leads, points)
+        Their mean beat, µV, in the leads that it was told by; 128 points a second.
+    """
+
+    id: int
+    n_beats: int
+    template_uv: NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Beats(_Columns):
     """Every beat, in order of time.
 
     Parameters
@@ -114,25 +193,32 @@ class Beats:
         :class:`signals.ecg.beat.BeatClass`.
     percent : numpy.ndarray, uint8, shape (beats,)
         Probability that the model gives the class, 0 to 100.
+    families : numpy.ndarray, int16, shape (beats,), or None
+        :attr:`Family.id` of each; None in a report of version 1.
+    waves : Waves or None
+        None in a report of version 1.
     """
 
     rate: float
     samples: NDArray[np.int64]
     classes: NDArray[np.int8]
     percent: NDArray[np.uint8]
+    families: NDArray[np.int16] | None = None
+    waves: Waves | None = None
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Beats) and (
-            self.rate == other.rate
-            and np.array_equal(self.samples, other.samples)
-            and np.array_equal(self.classes, other.classes)
-            and np.array_equal(self.percent, other.percent)
-        )
-
-    __hash__ = None  # type: ignore[assignment]
+    @property
+    def is_whole(self) -> bool:
+        """Whether its columns are of one length."""
+        lengths = {len(self.samples), len(self.classes), len(self.percent)}
+        if self.families is not None:
+            lengths.add(len(self.families))
+        if self.waves is not None:
+            lengths.add(len(self.waves.p_waves))
+            lengths.update(np.size(column) for column in self.waves.points_ms)
+        return len(lengths) == 1
 
     @property
     def times(self) -> NDArray[np.float64]:
@@ -158,7 +244,7 @@ class Windows:
     unreadable_s : tuple of int
         Seconds of each window in which no lead could be read.
     quality : tuple of str
-        For each lead, one letter a window: see :data:`app.analysis.QUALITY_LETTERS`.
+        For each lead, one letter a window: see :data:`QUALITY_LETTERS`.
     """
 
     seconds: float
@@ -181,6 +267,8 @@ class Finding:
         Beats that make it.
     rate_bpm : float or None
         Mean heart rate in it; None where it has none.
+    rule : str
+        What made it one, in words, with the limits that held.
     """
 
     kind: str
@@ -188,6 +276,7 @@ class Finding:
     end: float
     n_beats: int
     rate_bpm: float | None
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +302,94 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
+class Hour:
+    """One hour of the recording, counted from its start; the last one may be shorter.
+
+    Parameters
+    ----------
+    start_s, end_s : float
+        Where it lies.
+    beats : tuple of int
+        Beats of each :class:`signals.ecg.beat.BeatClass`, in its order.
+    heart_rate_mean, heart_rate_min, heart_rate_max : float or None
+        bpm; the extremes by windows of 10 s.
+    longest_rr_s : float or None
+        Its longest readable RR interval.
+    pauses : int
+        Pauses that begin in it, asystole among them.
+    ventricular, supraventricular : EctopyCounts
+        Its ectopic beats.
+    af_s, unreadable_s : float
+        Suspected atrial fibrillation; no lead readable.
+    lead_unreadable_s : tuple of int
+        Lead by lead.
+    intervals : IntervalSummary
+        Intervals and ST.
+    """
+
+    start_s: float
+    end_s: float
+    beats: tuple[int, ...]
+    heart_rate_mean: float | None
+    heart_rate_min: float | None
+    heart_rate_max: float | None
+    longest_rr_s: float | None
+    pauses: int
+    ventricular: EctopyCounts
+    supraventricular: EctopyCounts
+    af_s: float
+    unreadable_s: int
+    lead_unreadable_s: tuple[int, ...]
+    intervals: IntervalSummary
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """A stretch of tracing that a reader should see, and by which criterion it was chosen."""
+
+    criterion: str
+    onset: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a reader looks at first, beside findings and measurements: the Holter summary.
+
+    Parameters
+    ----------
+    basic_rhythm : tuple of Finding
+        Stretches of sinus rhythm.
+    intervals : IntervalSummary
+        Of the whole recording; of a short one, on its median beat.
+    ventricular, supraventricular : EctopyCounts
+        Of the whole recording.
+    variability : HrvSummary
+        Heart-rate variability.
+    hours : tuple of Hour
+        Hour by hour.
+    strips : tuple of Strip
+        Weightiest first.
+    families : tuple of Family
+        Beats by shape, the dominant family first.
+    """
+
+    basic_rhythm: tuple[Finding, ...]
+    intervals: IntervalSummary
+    ventricular: EctopyCounts
+    supraventricular: EctopyCounts
+    variability: HrvSummary
+    hours: tuple[Hour, ...]
+    strips: tuple[Strip, ...]
+    families: tuple[Family, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that an analysis found in one recording."""
+    """Everything that an analysis found in one recording.
+
+    `summary` is None in a report of version 1.
+    """
 
     subject: Subject
     provenance: Provenance
@@ -222,6 +397,7 @@ class Report:
     windows: Windows
     findings: tuple[Finding, ...]
     measurements: tuple[Measurement, ...]
+    summary: Summary | None = None
 
     def measurement(self, name: str) -> Measurement:
         """Return the measurement called `name`; KeyError if there is none."""
@@ -243,35 +419,26 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values; the schema is this module's dataclasses."""
-        subject = asdict(self.subject)
-        subject["start"] = self.subject.start.isoformat() if self.subject.start else None
+        values: dict[str, Any] = msgspec.to_builtins(self, enc_hook=_plain)
+        values["beats"]["classes"] = "".join(BeatClass(c).name for c in values["beats"]["classes"])
         return {
             "schema": SCHEMA,
             "schema_version": SCHEMA_VERSION,
             "notice": NOTICE,
             "state": "proposed",
-            "subject": subject,
-            "provenance": asdict(self.provenance),
-            "measurements": [asdict(m) for m in self.measurements],
-            "findings": [asdict(f) for f in self.findings],
-            "windows": asdict(self.windows),
-            "beats": {
-                "rate": self.beats.rate,
-                "samples": self.beats.samples.tolist(),
-                "classes": "".join(BeatClass(c).name for c in self.beats.classes.tolist()),
-                "percent": self.beats.percent.tolist(),
-            },
+            **values,
         }
 
     def to_json(self) -> str:
         """Return the report as one line of JSON."""
+        # not by msgspec, which writes NaN as null and refuses file names that are no UTF-8
         return json.dumps(
             self.to_dict(), ensure_ascii=False, allow_nan=False, separators=(",", ":")
         )
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Return the report that :meth:`to_json` wrote.
+        """Return the report that :meth:`to_json` wrote, in this version or an earlier one.
 
         Raises
         ------
@@ -282,58 +449,38 @@ class Report:
             values = json.loads(text)
             if values["schema"] != SCHEMA:
                 raise ReportError(f"not a Tracekeep report: schema {values['schema']!r}")
-            if values["schema_version"] > SCHEMA_VERSION:
+            version = values["schema_version"]
+            if version > SCHEMA_VERSION:
                 raise ReportError(
-                    f"report of version {values['schema_version']}; "
+                    f"report of version {version}; "
                     f"this program reads up to {SCHEMA_VERSION}: update it"
                 )
-            return cls._from_dict(values)
-        except (
-            KeyError,
-            TypeError,
-            ValueError,
-            AttributeError,
-            OverflowError,
-            RecursionError,
-        ) as error:
-            if isinstance(error, ReportError):
-                raise
+            if version == 1:
+                _bring_to_version_2(values)
+            values["beats"]["classes"] = [BeatClass[c] for c in values["beats"]["classes"]]
+            report = msgspec.convert(values, cls, dec_hook=_array)
+        except ReportError:
+            raise
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ReportError(f"not a whole Tracekeep report: {error}") from error
-
-    @classmethod
-    def _from_dict(cls, values: dict[str, Any]) -> Self:
-        subject = values["subject"]
-        beats = values["beats"]
-        windows = values["windows"]
-        report = cls(
-            subject=Subject(
-                name=subject["name"],
-                format=subject["format"],
-                duration_s=subject["duration_s"],
-                start=datetime.fromisoformat(subject["start"]) if subject["start"] else None,
-                leads=tuple(_plain(Lead, lead) for lead in subject["leads"]),
-                repairs=tuple(subject["repairs"]),
-            ),
-            provenance=_plain(Provenance, values["provenance"]),
-            beats=Beats(
-                rate=beats["rate"],
-                samples=np.asarray(beats["samples"], np.int64),
-                classes=np.asarray([BeatClass[c] for c in beats["classes"]], np.int8),
-                percent=np.asarray(beats["percent"], np.uint8),
-            ),
-            windows=Windows(
-                seconds=windows["seconds"],
-                heart_rate=tuple(windows["heart_rate"]),
-                unreadable_s=tuple(windows["unreadable_s"]),
-                quality=tuple(windows["quality"]),
-            ),
-            findings=tuple(_plain(Finding, finding) for finding in values["findings"]),
-            measurements=tuple(_plain(Measurement, m) for m in values["measurements"]),
-        )
-        if not len(report.beats.samples) == len(report.beats.classes) == len(report.beats.percent):
+        if not report.beats.is_whole:
             raise ReportError("not a whole Tracekeep report: the columns of beats differ in length")
         return report
 
 
-def _plain(cls: type[T], values: dict[str, Any]) -> T:
-    return cls(**{field.name: values[field.name] for field in fields(cls)})
+def _bring_to_version_2(values: dict[str, Any]) -> None:
+    """Version 1 knew one model, no rules, and none of what has a default since."""
+    made = values["provenance"]
+    made["models"] = [{"id": made.pop("model_id"), "sha256": made.pop("model_sha256")}]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise NotImplementedError(f"a report holds no {type(value).__name__}")
+
+
+def _array(kind: Any, value: object) -> NDArray[Any]:  # noqa: ANN401 (msgspec's own form)
+    """Return a column as an array of the type that `kind`, ``NDArray[...]``, names."""
+    _shape, dtype = get_args(kind)
+    return np.asarray(value, get_args(dtype)[0])

@@ -24,8 +24,15 @@ _MEASUREMENT = {
     "heart_rate_min": "Slowest heart rate (10 s)",
     "heart_rate_max": "Fastest heart rate (10 s)",
     "longest_rr": "Longest RR interval",
+    "pr": "PR interval",
+    "qrs": "QRS duration",
+    "qt": "QT interval",
+    "qtc_bazett": "QTc (Bazett)",
+    "qtc_fridericia": "QTc (Fridericia)",
+    "frontal_axis": "Frontal QRS axis",
     "ventricular_burden": "Ventricular ectopic beats",
     "supraventricular_burden": "Supraventricular ectopic beats",
+    "sinus_rhythm": "Sinus rhythm",
     "af_burden": "Suspected atrial fibrillation",
     "unclear": "Activity without clear beats",
     "unreadable": "Unreadable signal",
@@ -34,24 +41,45 @@ _MEASUREMENT = {
 _KIND = {
     # The machine sees irregular RR intervals; that they are fibrillation is for a reader to say.
     RhythmKind.ATRIAL_FIBRILLATION.value: "Suspected atrial fibrillation",
+    RhythmKind.VENTRICULAR_FIBRILLATION.value: "Suspected ventricular fibrillation or flutter",
     # It may be ventricular fibrillation or only motion: a reader has to look.
     UNCLEAR: "Activity without clear beats (look: arrhythmia or noise)",
 }
 
-_SHORT = {RhythmKind.ATRIAL_FIBRILLATION.value: "suspected atrial fibrillation"}
+_SHORT = {
+    RhythmKind.ATRIAL_FIBRILLATION.value: "suspected atrial fibrillation",
+    RhythmKind.VENTRICULAR_FIBRILLATION.value: "suspected ventricular fibrillation",
+    RhythmKind.FIRST_DEGREE_BLOCK.value: "first-degree AV block",
+    RhythmKind.TYPE_1_BLOCK.value: "second-degree AV block",
+    RhythmKind.TYPE_2_BLOCK.value: "second-degree AV block",
+    RhythmKind.TWO_TO_ONE_BLOCK.value: "2:1 AV block",
+    RhythmKind.ADVANCED_BLOCK.value: "advanced AV block",
+    RhythmKind.DISSOCIATION.value: "AV dissociation",
+}
+
+_MOSTLY = 80.0  # percent of the readable time
 
 BY_WEIGHT: tuple[str, ...] = (
+    RhythmKind.VENTRICULAR_FIBRILLATION,
+    RhythmKind.ASYSTOLE,
     RhythmKind.VENTRICULAR_TACHYCARDIA,
     UNCLEAR,
+    RhythmKind.DISSOCIATION,
+    RhythmKind.ADVANCED_BLOCK,
+    RhythmKind.TYPE_2_BLOCK,
+    RhythmKind.TWO_TO_ONE_BLOCK,
     RhythmKind.PAUSE,
     RhythmKind.ATRIAL_FIBRILLATION,
     RhythmKind.IDIOVENTRICULAR_RHYTHM,
+    RhythmKind.SUPRAVENTRICULAR_TACHYCARDIA,
+    RhythmKind.TYPE_1_BLOCK,
     RhythmKind.SUPRAVENTRICULAR_RUN,
     RhythmKind.VENTRICULAR_COUPLET,
     RhythmKind.VENTRICULAR_BIGEMINY,
     RhythmKind.VENTRICULAR_TRIGEMINY,
     RhythmKind.TACHYCARDIA,
     RhythmKind.BRADYCARDIA,
+    RhythmKind.FIRST_DEGREE_BLOCK,
     RhythmKind.SUPRAVENTRICULAR_COUPLET,
     UNREADABLE,
 )
@@ -83,7 +111,10 @@ def weightiest(headline: dict[str, Any], most: int) -> str:
         line = ", ".join(name + count for name, count in zip(shown, counts, strict=True))
         return line[0].upper() + line[1:]
     ectopic = sum(headline["beats"].get(cls, 0) for cls in "SVF")
-    return f"{ectopic} ectopic beat{'s' * (ectopic > 1)}" if ectopic else "No findings"
+    rest = f"{ectopic} ectopic beat{'s' * (ectopic > 1)}" if ectopic else "no findings"
+    if (headline["measurements"].get("sinus_rhythm") or 0.0) >= _MOSTLY:
+        return f"Sinus rhythm, {rest}"
+    return rest[0].upper() + rest[1:]
 
 
 def class_name(beat_class: BeatClass) -> str:
@@ -100,7 +131,7 @@ def measurement_value(measurement: Measurement) -> str:
     """Return a measurement's value with its unit, or that there is none."""
     if measurement.value is None:
         return "not measurable"
-    digits = {"bpm": 0, "s": 2, "%": 1}[measurement.unit]
+    digits = {"bpm": 0, "s": 2, "%": 1, "ms": 0, "°": 0}[measurement.unit]
     return f"{measurement.value:.{digits}f} {measurement.unit}"
 
 
@@ -125,7 +156,7 @@ def describe(finding: Finding) -> str:
     """Return a finding in one line: ``Ventricular tachycardia, 5 beats, 164 bpm``."""
     kind = kind_name(finding.kind)
     length = duration(finding.end - finding.onset)
-    if finding.rate_bpm is None or finding.kind == "pause":
+    if finding.rate_bpm is None or finding.kind in (RhythmKind.PAUSE, RhythmKind.ASYSTOLE):
         return f"{kind}, {length}"
     if "couplet" in finding.kind:
         return f"{kind}, {finding.rate_bpm:.0f} bpm"

@@ -66,10 +66,14 @@ def start_case(record: Path, vault: Path) -> dict[str, Any]:
 def run_case(record: Path, folder: Path) -> dict[str, Any]:
     # Imports are a stage of their own: what every start of the program pays.
     from app.analysis import analyze_recording
+    from app.gathered import Gathered
     from app.vault import Vault
     from ml.tasks.beats import BeatClassifier
+    from ml.tasks.waves import WaveDelineator
+    from signals.ecg.intervals import IntervalMeter
     from signals.ecg.qrs import QrsDetector
     from signals.ecg.rhythm import RhythmTracker
+    from signals.ecg.ventricular import VentricularDetector
     from signals.readers import open_recording
     from signals.recording import Recording
 
@@ -80,10 +84,14 @@ def run_case(record: Path, folder: Path) -> dict[str, Any]:
     for cls, stage in (
         (QrsDetector, "detect"),
         (BeatClassifier, "classify"),
+        (WaveDelineator, "delineate"),
+        (VentricularDetector, "fibrillation"),
         (RhythmTracker, "rhythm"),
+        (IntervalMeter, "intervals"),
     ):
         measure(spent, cls, "push", stage)
         measure(spent, cls, "finish", stage)
+    measure(spent, Gathered, "parts", "summary")
     vault, _ = Vault.create(folder, _PASSPHRASE)
     begun = time.process_time()
     with vault, open_recording(record) as recording:

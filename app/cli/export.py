@@ -39,7 +39,8 @@ def export(
         Format,
         typer.Option(
             "--format",
-            help="json: the whole report. csv: a row for each beat and each finding.",
+            help="json: the whole report. csv: a row for each beat (class, family, P wave, PR, "
+            "QRS, QT) and each finding (with the rule that made it).",
         ),
     ] = Format.JSON,
     out: Annotated[

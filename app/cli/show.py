@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,17 +17,19 @@ from app.cli.options import (
     RecoveryKeyFileOption,
     VaultOption,
 )
-from app.cli.output import say, say_json
+from app.cli.output import printable, say, say_json
 from app.cli.words import moment, patient_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.report import Finding, Report
+    from app.tables import Table
     from app.vault import StoredRecording
 
 _FEW = 30  # findings that are all listed
 _LONGEST = 3
+_WIDTH = 98  # of a note, in columns
 
 
 def show(
@@ -37,7 +40,12 @@ def show(
     passphrase_command: PassphraseCommandOption = None,
     recovery_key_file: RecoveryKeyFileOption = None,
     every: Annotated[
-        bool, typer.Option("--all", help="List every finding, not only the longest of each kind.")
+        bool,
+        typer.Option(
+            "--all",
+            help="List every finding with the rule that made it, not only the longest of each "
+            "kind, and every column of the hours.",
+        ),
     ] = False,
     json: JsonOption = False,
 ) -> None:
@@ -59,40 +67,26 @@ def show(
 def _lines(recording: StoredRecording, report: Report, every: bool) -> list[str]:  # noqa: FBT001
     from app import wording
     from app.report import NOTICE
-    from signals.ecg.beat import BeatClass
+    from app.tables import main_tables, summary_tables
 
     leads = ", ".join(f"{lead.label} ({lead.rate:g} Hz)" for lead in report.subject.leads)
-    total = len(report.beats)
-    counts = report.beats.counts()
-    lines = [
-        *_block(
-            "",
-            [
-                ("Recording", f"{recording.name} ({recording.format})"),
-                ("Id", recording.id),
-                ("Patient", patient_name(recording.patient) or "not named in the file"),
-                ("Recorded", moment(recording.start)),
-                ("Length", wording.duration(recording.duration_s)),
-                ("Leads read", leads),
-            ],
-        ),
-        *_block(
-            "Measurements",
-            [
-                (wording.measurement_name(m), wording.measurement_value(m) + _at(m.at))
-                for m in report.measurements
-            ],
-        ),
-        *_block(
-            "Beats",
-            [
-                (f"{wording.class_name(cls)} ({cls.name})", _count(counts[cls], total))
-                for cls in BeatClass
-            ],
-        ),
-        *_findings(report.findings, every),
+    lines = _block(
         "",
-    ]
+        [
+            ("Recording", f"{recording.name} ({recording.format})"),
+            ("Id", recording.id),
+            ("Patient", patient_name(recording.patient) or "not named in the file"),
+            ("Recorded", moment(recording.start)),
+            ("Length", wording.duration(recording.duration_s)),
+            ("Leads read", leads),
+        ],
+    )
+    for table in main_tables(report):
+        lines += _table(table, every)
+    lines += [*_findings(report.findings, every), ""]
+    for table in summary_tables(report):
+        lines += _table(table, every)
+    lines += [f"To draw a strip: tracekeep strip {recording.id[:8]} --at TIME --out FILE.png", ""]
     if report.subject.repairs:
         lines += ["The file was not in order", *(f"  {r}" for r in report.subject.repairs), ""]
     made = report.provenance
@@ -101,7 +95,7 @@ def _lines(recording: StoredRecording, report: Report, every: bool) -> list[str]
         [
             ("Software", made.software),
             ("Analysed", made.analysed_at),
-            ("Model", f"{made.model_id}, SHA-256 {made.model_sha256}"),
+            *(("Model", f"{used.id}, SHA-256 {used.sha256}") for used in made.models),
             ("Run by", made.runtime),
             ("Input", f"SHA-256 {made.input_sha256}"),
         ],
@@ -109,12 +103,36 @@ def _lines(recording: StoredRecording, report: Report, every: bool) -> list[str]
     return [*lines, NOTICE]
 
 
+def _table(table: Table, every: bool) -> list[str]:  # noqa: FBT001
+    """Return a title, aligned rows, what a reader must know of them, and an empty line."""
+    from rich.cells import cell_len
+
+    brief = bool(table.brief) and not every
+    kept = [i for i, name in enumerate(table.header) if not brief or name in table.brief]
+    rows = [tuple(printable(row[i]) for i in kept) for row in (table.header, *table.rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+
+    def line(cells: Sequence[str]) -> str:
+        blanks = [width - cell_len(cell) for cell, width in zip(cells, widths, strict=True)]
+        first = cells[0] + " " * blanks[0]
+        return "  ".join(
+            ["", first, *(" " * n + c for n, c in zip(blanks[1:], cells[1:], strict=True))]
+        ).rstrip()
+
+    titles = [line(rows[0])] if any(rows[0]) else []
+    left_out = [name for i, name in enumerate(table.header) if i not in kept]
+    more = f" --all shows {', '.join(left_out)} too." if left_out else ""
+    note = textwrap.wrap(table.note + more, _WIDTH, initial_indent="  ", subsequent_indent="  ")
+    return [table.title, *titles, *map(line, rows[1:]), *note, ""]
+
+
 def _findings(findings: Sequence[Finding], every: bool) -> list[str]:  # noqa: FBT001
     """Return a line for each finding, or for each kind its number and its longest ones."""
     from app.wording import BY_WEIGHT, clock, describe, kind_name
 
     def line(finding: Finding) -> str:
-        return f"  {clock(finding.onset):>8}  {describe(finding)}"
+        rule = f": {finding.rule}" if every and finding.rule else ""
+        return f"  {clock(finding.onset):>8}  {describe(finding)}{rule}"
 
     if every or len(findings) <= _FEW:
         return [f"Findings: {len(findings) or 'none'}", *map(line, findings)]
@@ -136,13 +154,3 @@ def _block(title: str, rows: list[tuple[str, str]]) -> list[str]:
         *(f"{indent}{name[0].upper()}{name[1:]:<{width - 1}}  {value}" for name, value in rows),
         "",
     ]
-
-
-def _at(seconds: float | None) -> str:
-    from app.wording import clock
-
-    return "" if seconds is None else f" at {clock(seconds)}"
-
-
-def _count(count: int, total: int) -> str:
-    return f"{count} ({100 * count / total:.1f} %)" if total else "0"

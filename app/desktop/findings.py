@@ -19,6 +19,7 @@ from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
+    QHBoxLayout,
     QListView,
     QStyle,
     QStyledItemDelegate,
@@ -30,7 +31,7 @@ from PySide6.QtWidgets import (
 
 from app import wording
 from app.desktop.widgets import Choice, button, label, line
-from app.desktop.worklist_model import NOT_NAMED, patient_name
+from app.desktop.worklist_model import facts, title
 from app.drawing.marks import paint_shape
 from app.drawing.text import font
 from signals.ecg.beat import BeatClass
@@ -46,6 +47,13 @@ if TYPE_CHECKING:
 
 Index = QModelIndex | QPersistentModelIndex
 _ROW = 42
+_SHOWN = frozenset(
+    {
+        *("heart_rate_mean", "pr", "qrs", "qtc_fridericia"),
+        *("ventricular_burden", "af_burden", "unreadable"),
+    }
+)
+"""Measurements that stand beside the tracing; all are in the summary."""
 _FINDING = Qt.ItemDataRole.UserRole
 
 
@@ -56,8 +64,8 @@ class FindingsPanel(QFrame):
     ----------
     theme : Theme
         Its colours.
-    back : callable
-        Shows the list of recordings.
+    back, summarise : callable
+        Show the list of recordings, and the summary of this one.
     parent : QWidget
         Owner.
     """
@@ -67,7 +75,13 @@ class FindingsPanel(QFrame):
     beat_wanted = Signal(object)
     """The BeatClass of which the next beat is to be shown."""
 
-    def __init__(self, theme: Theme, back: Callable[[], object], parent: QWidget) -> None:
+    def __init__(
+        self,
+        theme: Theme,
+        back: Callable[[], object],
+        summarise: Callable[[], object],
+        parent: QWidget,
+    ) -> None:
         super().__init__(parent)
         self.setObjectName("panel")
         self._title = label("", "heading", self)
@@ -79,6 +93,9 @@ class FindingsPanel(QFrame):
         self._delegate = _FindingDelegate(theme, self)
         self.kinds = Choice(self)
         self.kinds.setAccessibleName("Kind of finding")
+        self.kinds.setSizeAdjustPolicy(
+            Choice.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
         self.kinds.currentIndexChanged.connect(lambda _index: self._filter())
         self.list = QListView(self)
         self.list.setModel(self._model)
@@ -95,25 +112,29 @@ class FindingsPanel(QFrame):
         self._beats.setContentsMargins(8, 6, 16, 6)
         self._beats.setVerticalSpacing(0)
         self._values = QGridLayout()
-        self._values.setContentsMargins(16, 8, 16, 10)
-        self._values.setVerticalSpacing(4)
+        self._values.setContentsMargins(16, 8, 16, 8)
+        self._values.setVerticalSpacing(2)
         self._values.setHorizontalSpacing(12)
 
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(0)
-        rows.addLayout(self._head(back))
+        rows.addLayout(self._head(back, summarise))
         rows.addWidget(self._nothing)
         rows.addWidget(self.list, 1)
         for below in (self._beats, self._values):
             rows.addWidget(line(self))
             rows.addLayout(below)
 
-    def _head(self, back: Callable[[], object]) -> QVBoxLayout:
+    def _head(self, back: Callable[[], object], summarise: Callable[[], object]) -> QVBoxLayout:
+        ways = QHBoxLayout()
+        ways.addWidget(button("‹ Recordings", "link", self, back))
+        ways.addStretch(1)
+        ways.addWidget(button("Summary ›", "link", self, summarise))
         head = QVBoxLayout()
         head.setContentsMargins(16, 8, 16, 8)
         head.setSpacing(4)
-        head.addWidget(button("‹ Recordings", "link", self, back))
+        head.addLayout(ways)
         head.addWidget(self._title)
         head.addWidget(self._facts)
         head.addSpacing(4)
@@ -122,14 +143,8 @@ class FindingsPanel(QFrame):
 
     def show_recording(self, stored: StoredRecording | None, report: Report | None) -> None:
         """Show a recording and its report, or nothing."""
-        name, facts = "", ""
-        if stored is not None:
-            patient = patient_name(stored)
-            name = stored.name if patient == NOT_NAMED else f"{patient} · {stored.name}"
-            when = f"{stored.start:%Y-%m-%d %H:%M}" if stored.start else "date not known"
-            facts = f"{when} · {wording.duration(stored.duration_s)}\nproposed, not confirmed"
-        self._title.setText(name)
-        self._facts.setText(facts)
+        self._title.setText(title(stored) if stored else "")
+        self._facts.setText(f"{facts(stored)}\nproposed, not confirmed" if stored else "")
         self._facts.setToolTip("\n".join(report.subject.repairs) if report else "")
         self._report = report
         findings = report.findings if report else ()
@@ -138,7 +153,7 @@ class FindingsPanel(QFrame):
         self.kinds.clear()
         self.kinds.addItem(f"All findings ({len(findings)})", "")
         for kind, count in counts.most_common():
-            self.kinds.addItem(f"{kind[0].upper()}{kind[1:]} ({count})", kind)
+            self.kinds.addItem(f"{wording.kind_name(kind)} ({count})", kind)
         self.kinds.blockSignals(False)  # noqa: FBT003 (Qt's form)
         self._filter()
         self._show_values()
@@ -188,7 +203,8 @@ class FindingsPanel(QFrame):
             number = label(f"{count:,}", "", self)
             self._beats.addWidget(number, row, 1, Qt.AlignmentFlag.AlignRight)
         self._beats.setColumnStretch(0, 1)
-        for row, measurement in enumerate(self._report.measurements):
+        shown = (found for found in self._report.measurements if found.name in _SHOWN)
+        for row, measurement in enumerate(shown):
             name = label(wording.measurement_name(measurement), "muted", self)
             name.setWordWrap(True)
             value = label(wording.measurement_value(measurement), "", self)
@@ -221,6 +237,10 @@ def _why_nothing(report: Report | None, kind: str) -> str:
     unreadable = shares.get("unreadable")
     how_much = "" if unreadable is None else f" {unreadable:.0f} % of the signal is unreadable."
     return f"No beats found, so nothing can be said of the rhythm.{how_much}"
+
+
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _overlaps(finding: Finding, start: float, end: float) -> bool:
@@ -260,7 +280,8 @@ class _FindingsModel(QAbstractListModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return wording.describe(finding)
         if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
-            return f"{wording.describe(finding)}, at {wording.clock(finding.onset)}"
+            where = f"{wording.describe(finding)}, at {wording.clock(finding.onset)}"
+            return f"{where}\n{_capital(finding.rule)}" if finding.rule else where
         return None
 
 

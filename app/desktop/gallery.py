@@ -124,6 +124,8 @@ def _show_reading(window: MainWindow, take: Callable[[str], None]) -> None:
     take("zoomed-out")
     window.reading.tracing.show_all()
     take("whole")
+    window.show_summary()
+    take("summary")
 
 
 def _wait(application: QApplication, until: Callable[[], bool]) -> None:

@@ -50,14 +50,16 @@ class ReadingView(QWidget):
 
     left = Signal()
     """Back to the list."""
+    summary_wanted = Signal()
+    """To the summary of this recording."""
 
     def __init__(self, theme: Theme, scale: Scale, parent: QWidget) -> None:
         super().__init__(parent)
         self.setObjectName("view")
-        self._opened: OpenRecording | None = None
+        self.opened: OpenRecording | None = None
         self.tracing = TracingView(theme, scale, self)
         self.overview = OverviewView(theme, self)
-        self.findings = FindingsPanel(theme, self.left.emit, self)
+        self.findings = FindingsPanel(theme, self.left.emit, self.summary_wanted.emit, self)
         self._place = label("", "", self)
         self.badge = label("", "badge", self)
         self.speed = _steps(PAPER_SPEEDS, "mm/s", "Paper speed", self)
@@ -95,7 +97,7 @@ class ReadingView(QWidget):
     def show_recording(self, opened: OpenRecording) -> None:
         """Show a recording, and close the one before."""
         self.forget()
-        self._opened = opened
+        self.opened = opened
         self._fill_leads(opened)
         self.findings.show_recording(opened.stored, opened.report)
         self.overview.show_overview(Overview(opened.report, opened.beats))
@@ -109,9 +111,9 @@ class ReadingView(QWidget):
         self.tracing.forget()
         self.overview.show_overview(None)
         self.findings.show_recording(None, None)
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
+        if self.opened is not None:
+            self.opened.close()
+            self.opened = None
 
     def set_theme(self, theme: Theme) -> None:
         """Change the colours."""
@@ -140,8 +142,8 @@ class ReadingView(QWidget):
 
     def to_end(self) -> None:
         """Show the end."""
-        if self._opened is not None:
-            self.tracing.go_to(self._opened.recording.duration)
+        if self.opened is not None:
+            self.tracing.go_to(self.opened.recording.duration)
 
     def zoom(self, by: int) -> None:
         """Take the next faster (1) or slower (-1) paper."""
@@ -162,9 +164,9 @@ class ReadingView(QWidget):
         self.tracing.setFocus()
 
     def _step_beat(self, by: int, classes: np.ndarray[tuple[int], np.dtype[np.int8]]) -> None:
-        if self._opened is None:
+        if self.opened is None:
             return
-        beats = self._opened.beats
+        beats = self.opened.beats
         times = beats.times[np.isin(beats.classes, classes)]
         centre = (self.tracing.start + self.tracing.end) / 2
         beyond = times[times > centre + 1e-3] if by > 0 else times[times < centre - 1e-3]
@@ -212,7 +214,7 @@ class ReadingView(QWidget):
         start, end = self.tracing.start, self.tracing.end
         self.overview.set_seen(start, end)
         text = f"from start {wording.clock(start)} · {wording.duration(end - start)} in view"
-        if self._opened is not None and (recorded := self._opened.stored.start):
+        if self.opened is not None and (recorded := self.opened.stored.start):
             text = f"clock {recorded + timedelta(seconds=start):%H:%M:%S} · {text}"
         self._place.setText(text)
 

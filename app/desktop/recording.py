@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from app.analysis import QUALITY_LETTERS
 from app.drawing.scene import BeatMarks, FindingMarks, Stretch
+from app.report import QUALITY_LETTERS
 from signals.recording import ChannelKind
 
 if TYPE_CHECKING:

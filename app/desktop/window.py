@@ -33,6 +33,7 @@ from app.desktop.reading import ReadingView
 from app.desktop.recording import OpenRecording
 from app.desktop.screen import CalibrationDialog, dots_per_mm
 from app.desktop.style import style
+from app.desktop.summary_view import SummaryView
 from app.desktop.unlock import UnlockView
 from app.desktop.widgets import MessageBar
 from app.desktop.worklist import WorklistView
@@ -82,10 +83,12 @@ class MainWindow(QMainWindow):
         self.unlock_view = UnlockView(vault_path, self.views)
         self.worklist = WorklistView(self._theme, self.choose_files, self.views)
         self.reading = ReadingView(self._theme, Scale(), self.views)
+        self.summary = SummaryView(self._theme, self.views)
         self._by_name = {
             View.UNLOCK: self.unlock_view,
             View.WORKLIST: self.worklist,
             View.READING: self.reading,
+            View.SUMMARY: self.summary,
         }
         for view in self._by_name.values():
             self.views.addWidget(view)
@@ -101,6 +104,9 @@ class MainWindow(QMainWindow):
         self.unlock_view.unlocked.connect(self.use_vault)
         self.worklist.chosen.connect(self.read_recording)
         self.reading.left.connect(self.show_worklist)
+        self.reading.summary_wanted.connect(self.show_summary)
+        self.summary.left.connect(self.show_tracing)
+        self.summary.went.connect(self._show_moment)
         self.actions_by_id = self._make_actions()
         self._apply_theme()
         self._show(View.UNLOCK)
@@ -147,10 +153,21 @@ class MainWindow(QMainWindow):
             return
         self._show(View.READING)
         self.reading.show_recording(opened)
+        self.summary.show_recording(opened.stored, opened.report)
+
+    def show_summary(self) -> None:
+        """Show the summary of the recording that is open."""
+        self._show(View.SUMMARY)
+        self.summary.page.setFocus()
+
+    def show_tracing(self) -> None:
+        """Show the tracing of the recording that is open, where it was."""
+        self._show(View.READING)
+        self.reading.tracing.setFocus()
 
     def show_worklist(self) -> None:
         """Show the list of recordings."""
-        self.reading.forget()
+        self._forget()
         self._show(View.WORKLIST)
         self.worklist.table.setFocus()
 
@@ -172,7 +189,7 @@ class MainWindow(QMainWindow):
 
     def lock(self) -> None:
         """Close the vault; what is being analysed is stopped, and nothing of it stays."""
-        self.reading.forget()
+        self._forget()
         self.worklist.set_recordings([])
         self.worklist.search.clear()
         self.message.clear()
@@ -231,6 +248,8 @@ class MainWindow(QMainWindow):
         handlers: dict[str, Callable[[], object]] = {
             "open": self.choose_files,
             "worklist": self.show_worklist,
+            "tracing": self.show_tracing,
+            "summary": self.show_summary,
             "search": self._search,
             "cancel": self._cancel,
             "lock": self.lock,
@@ -271,6 +290,14 @@ class MainWindow(QMainWindow):
         for action in ACTIONS:
             self.actions_by_id[action.id].setEnabled(view in action.views)
 
+    def _forget(self) -> None:
+        self.reading.forget()
+        self.summary.forget()
+
+    def _show_moment(self, seconds: float) -> None:
+        self.show_tracing()
+        self.reading.tracing.go_to(seconds)
+
     def _add(self, found: list[Path]) -> None:
         if self.intake is None:  # locked in the meantime
             return
@@ -301,7 +328,7 @@ class MainWindow(QMainWindow):
         self.message.say(f"{explain(error)}. 'tracekeep vault check' says what is damaged.")
 
     def _search(self) -> None:
-        if self.views.currentWidget() is self.reading:
+        if self.views.currentWidget() is not self.worklist:
             self.show_worklist()
         self.worklist.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.worklist.search.selectAll()
@@ -323,6 +350,7 @@ class MainWindow(QMainWindow):
         style(application, self._theme)
         self.worklist.set_theme(self._theme)
         self.reading.set_theme(self._theme)
+        self.summary.set_theme(self._theme)
 
     def _apply_screen(self) -> None:
         dots, calibrated = dots_per_mm(self.screen(), self._settings)

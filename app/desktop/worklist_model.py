@@ -39,6 +39,18 @@ def patient_name(stored: StoredRecording) -> str:
     return stored.patient.name or stored.patient.code or NOT_NAMED
 
 
+def title(stored: StoredRecording) -> str:
+    """Return what stands above a recording: patient and name."""
+    patient = patient_name(stored)
+    return stored.name if patient == NOT_NAMED else f"{patient} · {stored.name}"
+
+
+def facts(stored: StoredRecording) -> str:
+    """Return when a recording was made and how long it is."""
+    when = f"{stored.start:%Y-%m-%d %H:%M}" if stored.start else "date not known"
+    return f"{when} · {wording.duration(stored.duration_s)}"
+
+
 def quality(headline: dict[str, Any]) -> str:
     """Return in words how much of a recording can be read."""
     unreadable = headline["measurements"].get("unreadable")

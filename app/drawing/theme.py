@@ -60,7 +60,7 @@ class Theme:
             return _ATRIAL_FIBRILLATION
         if "supraventricular" in kind:
             return _ECTOPIC[BeatClass.S]
-        if "ventricular" in kind:
+        if "ventricular" in kind and "atrioventricular" not in kind:
             return _ECTOPIC[BeatClass.V]
         return self.hatch if kind == UNREADABLE else self.normal_beat
 

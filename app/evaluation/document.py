@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from math import isnan
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from app.evaluation.record import RecordResult
+    from app.report import Provenance
 
 SCHEMA = "tracekeep-evaluation"
 SCHEMA_VERSION = 1
@@ -66,14 +67,10 @@ class Evaluation:
         return averages([record.score for record in self.records])
 
     @property
-    def origins(self) -> list[dict[str, str]]:
-        """The software, models and runtime that the reports were made with, each once."""
-        seen: dict[tuple[tuple[str, str], ...], None] = {}
-        for record in self.records:
-            facts = asdict(record.provenance)
-            kept = {k: v for k, v in facts.items() if k not in {"analysed_at", "input_sha256"}}
-            seen.setdefault(tuple(kept.items()))
-        return [dict(items) for items in seen]
+    def origins(self) -> list[Provenance]:
+        """What the reports were made with, each once, without input and time."""
+        made = (replace(r.provenance, analysed_at="", input_sha256="") for r in self.records)
+        return list(dict.fromkeys(made))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document as JSON values; what is not defined is null."""
@@ -85,7 +82,14 @@ class Evaluation:
             "annotator": self.annotator,
             "leads": self.chosen,
             "evaluated_at": self.evaluated_at,
-            "made_with": self.origins,
+            "made_with": [
+                {
+                    "software": made.software,
+                    "models": [asdict(model) for model in made.models],
+                    "runtime": made.runtime,
+                }
+                for made in self.origins
+            ],
             "protocol": list(PROTOCOL),
             "matrix_labels": list(MATRIX_LABELS),
             "gross": _score_dict(self.gross),

@@ -95,7 +95,9 @@ def _facts(evaluation: Evaluation) -> str:
         ("Evaluated", evaluation.evaluated_at),
     ]
     for origin in evaluation.origins:
-        facts += [(name.replace("_", " "), value) for name, value in origin.items()]
+        facts.append(("Software", origin.software))
+        facts += [("Model", f"{model.id}, SHA-256 {model.sha256}") for model in origin.models]
+        facts.append(("Run by", origin.runtime))
     items = (f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts)
     return f"<dl>{''.join(items)}</dl>"
 

@@ -19,7 +19,7 @@ from signals.ecg.ec57.heart_rate import compare_heart_rates, windowed_heart_rate
 from signals.ecg.ec57.reading import Reading, is_inside, reading_of
 from signals.ecg.ec57.runs import RunKind, compare_runs
 from signals.ecg.ec57.share import Share
-from signals.ecg.ec57.waves import R_PEAK, annotated_waves, compare_waves
+from signals.ecg.ec57.waves import R_PEAK, annotated_waves, compare_waves, measured_waves
 from signals.readers import open_recording
 from signals.readers._wfdb_annotations import read_marks
 from signals.readers._wfdb_header import read_header
@@ -144,7 +144,7 @@ def evaluate_record(
     waves = annotated_waves(marks, report.beats.rate)
     start = 0.0
     if waves:
-        score, failures = _score_waves(waves, {R_PEAK: report.beats.times})
+        score, failures = _score_waves(waves, _our_waves(report))
     else:
         if report.subject.duration_s >= SHORTEST_WITH_LEARNING:
             start = EC57_LEARNING
@@ -159,6 +159,13 @@ def evaluate_record(
         score=score,
         failures=tuple(sorted(failures)),
     )
+
+
+def _our_waves(report: Report) -> dict[str, Times]:
+    times = report.beats.times
+    if report.beats.waves is None:
+        return {R_PEAK: times}
+    return measured_waves(times, report.beats.waves.points)
 
 
 def _labels(
@@ -222,7 +229,14 @@ def _score_beats(reference: Reading, ours: Reading, start: float, end: int) -> S
         for cls in (BeatClass.N, BeatClass.V):
             offsets[f"{name}.{cls.name}"] = comparison.offsets[truth == cls]
         total += Score(shares, offsets, {name: matrix.counts})
-    return total
+    whole = compare_readings(reference, ours, window=WINDOWS["50ms"], start=0.0)
+    return total + Score(
+        {
+            f"50ms_whole.{key}": share
+            for key, share in beat_matrix(whole, reference, ours).shares().items()
+            if key.startswith("qrs")
+        }
+    )
 
 
 def _clean_windows(comparison: BeatComparison, start: float, end: float) -> Share:

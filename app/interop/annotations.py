@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
 RHYTHM_CHANGE = "+"
 _KINDS = frozenset(RhythmKind)
+_FIRST = (
+    RhythmKind.VENTRICULAR_FIBRILLATION,
+    RhythmKind.VENTRICULAR_TACHYCARDIA,
+    RhythmKind.IDIOVENTRICULAR_RHYTHM,
+    RhythmKind.ATRIAL_FIBRILLATION,
+)
 
 
 class WfdbAnnotation(NamedTuple):
@@ -26,10 +32,13 @@ class WfdbAnnotation(NamedTuple):
 def wfdb_annotations(report: Report) -> list[WfdbAnnotation]:
     """Return the beats and rhythm changes of a report, in order of time.
 
+    Ventricular flutter and fibrillation also have their brackets, ``[`` and ``]``.
+
     A rhythm begins one sample before its first beat and the basic rhythm, ``(N``, one sample after
-    its last, so that no rhythm change falls on a beat. Where rhythms lie in one another, say a
-    ventricular tachycardia within atrial fibrillation, the one that began last is written. Of a
-    recording without beats nothing is said.
+    its last, so that no rhythm change falls on a beat. Where rhythms lie in one another, a
+    ventricular one goes before atrial fibrillation, and that before any other, such as the
+    bradycardia or the bigeminy within it; of equals the one that began last is written. Of a
+    recording without beats nothing is said, unless it fibrillates.
     """
     beats = [
         WfdbAnnotation(sample, BeatClass(cls).symbol, "")
@@ -38,7 +47,17 @@ def wfdb_annotations(report: Report) -> list[WfdbAnnotation]:
         )
     ]
     # RHYTHM_CHANGE sorts before every letter: at sample 0 the rhythm is told before the beat.
-    return sorted(beats + _rhythm_changes(report))
+    return sorted(beats + _rhythm_changes(report) + _brackets(report))
+
+
+def _brackets(report: Report) -> list[WfdbAnnotation]:
+    """Return the marks by which EC57 tools leave fibrillation out of beat-by-beat figures."""
+    return [
+        WfdbAnnotation(round(second * report.beats.rate), symbol, "")
+        for finding in report.findings
+        if finding.kind == RhythmKind.VENTRICULAR_FIBRILLATION
+        for second, symbol in ((finding.onset, "["), (finding.end, "]"))
+    ]
 
 
 def _rhythm_changes(report: Report) -> list[WfdbAnnotation]:
@@ -56,12 +75,17 @@ def _rhythm_changes(report: Report) -> list[WfdbAnnotation]:
     for sample in sorted({0, *beginning, *ending}):
         going = [finding for finding in going if finding not in ending[sample]]
         going += beginning[sample]
-        latest = max(going, key=lambda finding: (finding.onset, -finding.end), default=None)
-        rhythm = _rhythm(latest) if latest else WFDB_BASIC_RHYTHM
+        foremost = max(going, key=_precedence, default=None)
+        rhythm = _rhythm(foremost) if foremost else WFDB_BASIC_RHYTHM
         if rhythm != told:
             changes.append(WfdbAnnotation(sample, RHYTHM_CHANGE, rhythm))
             told = rhythm
     return changes
+
+
+def _precedence(finding: Finding) -> tuple[int, float, float]:
+    rank = _FIRST.index(finding.kind) if finding.kind in _FIRST else len(_FIRST)
+    return -rank, finding.onset, -finding.end
 
 
 def _rhythm(finding: Finding) -> str:

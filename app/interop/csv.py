@@ -6,14 +6,19 @@ import csv
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from app.report import NO_POINT
 from signals.ecg.beat import BeatClass
+from signals.ecg.waves import PWave, Wave
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from typing import TextIO
 
-    from app.report import Report
+    from app.report import Beats, Report
 
-    _Row = tuple[str, float, float | None, int | None, str, int | None, int | None, float | None]
+_Row = dict[str, float | str | None]
 
 COLUMNS = (
     "row",  # "beat" or "finding"
@@ -24,30 +29,73 @@ COLUMNS = (
     "percent",
     "n_beats",
     "rate_bpm",
+    "family",
+    "p_wave",  # "conducted", "none", "unrelated" or "unreadable"
+    "pr_ms",  # of a conducted P wave
+    "qrs_ms",
+    "qt_ms",
+    "rule",  # what made a finding
 )
 
 
 def write_csv(report: Report, file: TextIO) -> None:
     """Write the beats and findings of a report as CSV (:rfc:`4180`).
 
-    Times are seconds from the start of the recording; what a row does not have stays empty.
+    Times are seconds from the start of the recording; what a row does not have stays empty, such as
+    all that a report of version 1 does not know.
     """
-    beats = report.beats
-    rows: list[_Row] = [
-        ("beat", round(time, 6), None, sample, BeatClass(cls).name, percent, None, None)
-        for time, sample, cls, percent in zip(
-            beats.times.tolist(),
-            beats.samples.tolist(),
-            beats.classes.tolist(),
-            beats.percent.tolist(),
-            strict=True,
-        )
-    ]
+    rows = list(_beats(report.beats))
     rows += [
-        ("finding", round(f.onset, 6), round(f.end, 6), None, f.kind, None, f.n_beats, f.rate_bpm)
-        for f in report.findings
+        {
+            "row": "finding",
+            "onset_s": round(found.onset, 6),
+            "end_s": round(found.end, 6),
+            "label": found.kind,
+            "n_beats": found.n_beats,
+            "rate_bpm": found.rate_bpm,
+            "rule": found.rule,
+        }
+        for found in report.findings
     ]
-    rows.sort(key=itemgetter(1))
-    writer = csv.writer(file)
-    writer.writerow(COLUMNS)
+    rows.sort(key=itemgetter("onset_s"))
+    writer = csv.DictWriter(file, COLUMNS)
+    writer.writeheader()
     writer.writerows(rows)
+
+
+def _beats(beats: Beats) -> Iterator[_Row]:
+    measured = _measured(beats)
+    families = [None] * len(beats) if beats.families is None else beats.families.tolist()
+    for index, (time, sample) in enumerate(
+        zip(beats.times.tolist(), beats.samples.tolist(), strict=True)
+    ):
+        yield {
+            "row": "beat",
+            "onset_s": round(time, 6),
+            "sample": sample,
+            "label": BeatClass(beats.classes[index]).name,
+            "percent": int(beats.percent[index]),
+            "family": families[index],
+            **{name: column[index] for name, column in measured.items()},
+        }
+
+
+def _measured(beats: Beats) -> dict[str, Sequence[int | str | None]]:
+    """Return what the waves of each beat say, column by column."""
+    waves = beats.waves
+    if waves is None:
+        return {}
+    points = waves.points_ms.astype(np.int64)
+    points[Wave.P_ONSET, waves.p_waves != PWave.CONDUCTED] = NO_POINT  # without it, no PR
+
+    def interval(first: Wave, last: Wave) -> list[int | None]:
+        known = (points[first] != NO_POINT) & (points[last] != NO_POINT)
+        lengths = (points[last] - points[first]).tolist()
+        return [n if k else None for n, k in zip(lengths, known.tolist(), strict=True)]
+
+    return {
+        "p_wave": [PWave(value).name.lower() for value in waves.p_waves.tolist()],
+        "pr_ms": interval(Wave.P_ONSET, Wave.QRS_ONSET),
+        "qrs_ms": interval(Wave.QRS_ONSET, Wave.QRS_OFFSET),
+        "qt_ms": interval(Wave.QRS_ONSET, Wave.T_OFFSET),
+    }

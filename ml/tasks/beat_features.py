@@ -296,10 +296,10 @@ def _inputs(rows: _Rows, start: int, stop: int, *, compared: bool) -> BeatInputs
     own = rows[slice(start, stop)]
     n = len(own)
     around = slice(start - PAST_BEATS, stop + LOOK_AHEAD_BEATS)
-    exists, log_rr, to_dominant = (
-        sliding_window_view(column[around], PAST_BEATS + LOOK_AHEAD_BEATS + 1)
-        for column in (rows.sample > 0, rows.log_rr, rows.kinship[:, 0])
-    )
+    length = PAST_BEATS + LOOK_AHEAD_BEATS + 1
+    exists = sliding_window_view(rows.sample[around] > 0, length)
+    log_rr: Floats = sliding_window_view(rows.log_rr[around], length)
+    to_dominant: Floats = sliding_window_view(rows.kinship[around, 0], length)
     after = np.where(exists[:, PAST_BEATS + 1], log_rr[:, PAST_BEATS + 1], own.log_long)
     rhythm = np.stack(
         (

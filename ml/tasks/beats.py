@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -42,7 +42,26 @@ class ClassifiedBeats:
     samples: NDArray[np.int64]
     classes: NDArray[np.int8]
     probabilities: NDArray[np.float32]
-    families: NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))
+    families: NDArray[np.int16]
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return no beat."""
+        return cls(
+            np.zeros(0, np.int64),
+            np.zeros(0, np.int8),
+            np.zeros((0, len(LABELS)), np.float32),
+            np.zeros(0, np.int16),
+        )
+
+    def parted(self, n: int) -> tuple[Self, Self]:
+        """Return the first `n` beats and the rest."""
+        return self[:n], self[n:]
+
+    def __getitem__(self, part: slice) -> Self:
+        return type(self)(
+            self.samples[part], self.classes[part], self.probabilities[part], self.families[part]
+        )
 
     @classmethod
     def joined(cls, batches: Sequence[ClassifiedBeats]) -> Self:

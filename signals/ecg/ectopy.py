@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from signals.ecg.rhythm import RhythmThresholds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from signals.ecg.beat import BeatClass
 
 LONG_RUN_BEATS = 6
@@ -83,41 +81,37 @@ class EctopyCounts:
 
 
 def count_ectopy(
-    samples: NDArray[np.int64],
+    times: NDArray[np.float64],
+    rr: NDArray[np.float64],
     classes: NDArray[np.int8],
     kind: BeatClass,
-    rate: float,
-    breaks: Sequence[tuple[int, int]] = (),
     thresholds: RhythmThresholds | None = None,
 ) -> EctopyCounts:
     """Return how the ectopic beats of one class come, by the rules of :class:`RhythmTracker`.
 
     Parameters
     ----------
-    samples : numpy.ndarray, shape (beats,), int64
-        R peaks, ascending.
+    times : numpy.ndarray, shape (beats,), float64
+        R peaks, ascending, s.
+    rr : numpy.ndarray, shape (beats,), float64
+        The RR interval before each, s; NaN where something in it could not be read. Like a pause,
+        that parts the beats on both sides. The first one does not matter.
     classes : numpy.ndarray, shape (beats,), int8
         Values of :class:`signals.ecg.beat.BeatClass`.
     kind : BeatClass
         The class to count: V or S.
-    rate : float
-        Sampling rate, Hz.
-    breaks : sequence of (start, stop)
-        Stretches in samples in which beats cannot be told. Like a pause, one parts the beats on
-        both sides.
     thresholds : RhythmThresholds, optional
         When a pause parts beats, and how many beats make a run, a bigeminy or a trigeminy.
     """
     limits = thresholds or RhythmThresholds()
-    rr = np.diff(samples) / rate
-    readable = ~_is_broken(samples, breaks)
-    linked = readable & (rr < limits.pause_s)
+    rr = rr[1:]
+    linked = rr < limits.pause_s  # false where it is NaN
     ectopic = classes == kind
     firsts, lasts = _rows(ectopic, linked)
     lengths = lasts - firsts + 1
     in_runs = lengths >= limits.run_beats
     runs = [
-        _run(samples, first, last, rate)
+        _run(times, first, last)
         for first, last in zip(firsts[in_runs].tolist(), lasts[in_runs].tolist(), strict=True)
     ]
     led = firsts[firsts > 0]
@@ -138,17 +132,6 @@ def count_ectopy(
     )
 
 
-def _is_broken(samples: NDArray[np.int64], breaks: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
-    """Return which intervals have a break within them, shape (beats - 1,)."""
-    broken = np.zeros(max(0, len(samples) - 1), np.bool_)
-    for start, stop in breaks:
-        # every interval that ends after the break starts and starts before it ends
-        first = int(np.searchsorted(samples, start, "right")) - 1
-        last = int(np.searchsorted(samples, stop, "left"))
-        broken[max(0, first) : max(0, last)] = True
-    return broken
-
-
 def _rows(
     ectopic: NDArray[np.bool_], linked: NDArray[np.bool_]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -159,8 +142,8 @@ def _rows(
     return np.flatnonzero(begins), np.flatnonzero(ends)
 
 
-def _run(samples: NDArray[np.int64], first: int, last: int, rate: float) -> ExtremeRun:
-    onset, end = float(samples[first]) / rate, float(samples[last]) / rate
+def _run(times: NDArray[np.float64], first: int, last: int) -> ExtremeRun:
+    onset, end = float(times[first]), float(times[last])
     return ExtremeRun(onset, end, last - first + 1, round(60.0 * (last - first) / (end - onset), 9))
 
 

@@ -148,7 +148,6 @@ class IntervalMeter:
         self._hours: list[IntervalSummary] = []
         self._past_rr = np.full(_RR_AVERAGED - 1, np.nan)
         self._past_class = int(BeatClass.Q)
-        self._end = 0.0
 
     def push(
         self,
@@ -188,19 +187,18 @@ class IntervalMeter:
             self._hour.add(rows[:n])
             self._whole.add(rows[:n])
             rows, hours = rows[n:], hours[n:]
-        self._end = float(times[-1])
 
-    def finish(self) -> tuple[IntervalSummary, ...]:
-        """Return the measurements hour by hour, the last hour up to the last beat."""
-        self._close_hours(int(self._end // SPAN_S))
+    def finish(self, end_s: float) -> tuple[IntervalSummary, ...]:
+        """Return the measurements hour by hour, the last hour up to the end of the recording."""
+        self._close_hours(int(end_s // SPAN_S))
         start = len(self._hours) * SPAN_S
-        if self._end > start:
-            self._hours.append(self._summary(self._hour, start, self._end))
+        if end_s > start:
+            self._hours.append(self._summary(self._hour, start, end_s))
         return tuple(self._hours)
 
-    def whole(self) -> IntervalSummary:
-        """Return the measurements of all beats so far."""
-        return self._summary(self._whole, 0.0, self._end)
+    def whole(self, end_s: float) -> IntervalSummary:
+        """Return the measurements of all beats of a recording of that length."""
+        return self._summary(self._whole, 0.0, end_s)
 
     def _close_hours(self, hour: int) -> None:
         """Summarise the hours before `hour`."""

@@ -278,5 +278,5 @@ _RUN_KINDS = {
     (BeatClass.V, False): RhythmKind.VENTRICULAR_COUPLET,
     (BeatClass.V, True): RhythmKind.VENTRICULAR_TACHYCARDIA,
     (BeatClass.S, False): RhythmKind.SUPRAVENTRICULAR_COUPLET,
-    (BeatClass.S, True): RhythmKind.SUPRAVENTRICULAR_RUN,
+    (BeatClass.S, True): RhythmKind.SUPRAVENTRICULAR_TACHYCARDIA,
 }

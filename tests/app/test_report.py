@@ -72,3 +72,44 @@ def test_measurements_are_found_by_name(report: Report) -> None:
         assert isinstance(report.measurement(name), Measurement)
     with pytest.raises(KeyError):
         report.measurement("no such measurement")
+
+
+VERSION_1 = (
+    '{"schema":"tracekeep-report","schema_version":1,"notice":"","state":"proposed",'
+    '"subject":{"name":"a","format":"EDF","duration_s":12.5,"start":"2020-01-02T03:04:05",'
+    '"leads":[{"label":"II","rate":250.0}],"repairs":["r"]},'
+    '"provenance":{"software":"tracekeep 0.1.0","analysed_at":"2026-11-21T12:00:00+00:00",'
+    '"input_sha256":"00","model_id":"beats-1.1.1","model_sha256":"11","runtime":"x"},'
+    '"measurements":[{"name":"longest_rr","value":1.25,"unit":"s","at":3.0}],'
+    '"findings":[{"kind":"pause","onset":1.0,"end":4.0,"n_beats":2,"rate_bpm":20.0}],'
+    '"windows":{"seconds":10,"heart_rate":[60.0,null],"unreadable_s":[0,1],"quality":["gx"]},'
+    '"beats":{"rate":250.0,"samples":[250,1000],"classes":"NV","percent":[99,80]}}'
+)
+
+
+def test_a_report_of_version_1_is_read() -> None:
+    report = Report.from_json(VERSION_1)
+    assert [model.id for model in report.provenance.models] == ["beats-1.1.1"]
+    assert report.beats.classes.tolist() == [BeatClass.N, BeatClass.V]
+    assert report.beats.families is None
+    assert report.beats.waves is None
+    assert report.summary is None
+    assert report.findings[0].rule == ""
+    assert Report.from_json(report.to_json()) == report
+
+
+@pytest.mark.parametrize(
+    ("part", "value"), [("samples", [1, "x"]), ("percent", [300, 1]), ("classes", "NX")]
+)
+def test_a_column_of_something_else_is_refused(part: str, value: object) -> None:
+    values = json.loads(VERSION_1)
+    values["beats"][part] = value
+    with pytest.raises(ReportError, match="whole"):
+        Report.from_json(json.dumps(values))
+
+
+def test_a_value_of_the_wrong_type_is_refused() -> None:
+    values = json.loads(VERSION_1)
+    values["findings"][0]["onset"] = "soon"
+    with pytest.raises(ReportError, match="onset"):
+        Report.from_json(json.dumps(values))

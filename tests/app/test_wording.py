@@ -86,11 +86,12 @@ def test_every_kind_of_rhythm_has_words(kind: RhythmKind) -> None:
 def test_the_weightiest_findings_come_first(
     findings: dict[str, int], beats: dict[str, int], words: str
 ) -> None:
-    assert weightiest({"findings": findings, "beats": beats}, most=2) == words
+    assert weightiest({"findings": findings, "beats": beats, "measurements": {}}, most=2) == words
 
 
 def test_every_kind_of_finding_has_a_weight() -> None:
-    assert set(BY_WEIGHT) == {*map(str, RhythmKind), UNREADABLE, UNCLEAR}
+    findings = {str(kind) for kind in RhythmKind if not kind.is_basic}
+    assert set(BY_WEIGHT) == {*findings, UNREADABLE, UNCLEAR}
 
 
 @pytest.mark.parametrize("beat_class", BeatClass)
@@ -102,3 +103,8 @@ def test_what_cannot_be_measured_says_so() -> None:
     assert measurement_value(Measurement("heart_rate_mean", None, "bpm")) == "not measurable"
     assert measurement_value(Measurement("longest_rr", 2.345, "s")) == "2.35 s"
     assert measurement_name(Measurement("longest_rr", 2.345, "s")) == "Longest RR interval"
+
+
+def test_where_nothing_stands_out_the_basic_rhythm_is_told() -> None:
+    headline = {"findings": {}, "beats": {"N": 9, "V": 2}, "measurements": {"sinus_rhythm": 97.0}}
+    assert weightiest(headline, most=2) == "Sinus rhythm, 2 ectopic beats"

@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from signals.ecg.episode import Episode, RhythmKind
+from signals.ecg.rr import merged_breaks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,14 +29,7 @@ class Silences:
 
     def add_breaks(self, breaks: Sequence[tuple[int, int]]) -> None:
         """Take stretches in which beats cannot be told, in any order, some may overlap."""
-        merged: deque[tuple[int, int]] = deque()
-        for start, stop in sorted([*self._breaks, *breaks]):
-            if merged and start <= merged[-1][1]:
-                first, before = merged.pop()
-                merged.append((first, max(before, stop)))
-            else:
-                merged.append((start, stop))
-        self._breaks = merged
+        self._breaks = deque(merged_breaks([*self._breaks, *breaks]))
 
     def is_readable(self, start: int, stop: int) -> bool:
         """Return whether no break lies between two samples; forget those before `start`."""

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from app.cli.list import _quality
-from app.cli.show import _findings
+from app.cli.show import _findings, _table
 from app.report import NOTICE, Finding, Report
+from app.tables import Table
 from app.vault import StoredRecording
 from app.wording import describe, weightiest
 from tests.app.cli.helpers import Place, Run
@@ -65,6 +66,12 @@ def test_show_is_in_plain_words(tracekeep: Run, vault: Place, stored: StoredReco
     assert findings
     for finding in findings:
         assert describe(finding) in done.stdout
+        assert finding.rule not in done.stdout
+    for title in ("Intervals", "Ectopic beats", "Strips to look at", "ST segment"):
+        assert f"\n{title}\n" in done.stdout
+    rules = tracekeep("show", stored.id, *vault.options, "--all").stdout
+    for finding in findings:
+        assert f"{describe(finding)}: {finding.rule}\n" in rules
     values = json.loads(tracekeep("show", stored.id, *vault.options, "--json").stdout)
     assert values["recording"]["id"] == stored.id
     assert values["report"]["provenance"]["input_sha256"] == stored.input_sha256
@@ -143,3 +150,30 @@ def test_of_many_findings_the_longest_of_each_kind_are_shown() -> None:
     assert lines[3] == "  Ventricular couplet ×40"
     assert [line.split()[0] for line in lines[4:]] == ["0:00:39", "0:00:38", "0:00:37"]
     assert len(_findings(runs, every=True)) == 41
+
+
+def test_of_a_wide_table_the_columns_that_matter_most_are_shown() -> None:
+    table = Table(
+        "Hours",
+        ("From", "Beats", "PR", "V"),
+        (("0:00:00", "4,211", "150", "–"), ("1:00:00", "98", "–", "1,205")),
+        "What it is.",
+        brief=("From", "Beats", "V"),
+    )
+    assert _table(table, every=False) == [
+        "Hours",
+        "  From     Beats      V",
+        "  0:00:00  4,211      –",
+        "  1:00:00     98  1,205",
+        "  What it is. --all shows PR too.",
+        "",
+    ]
+    assert _table(table, every=True)[1:3] == [
+        "  From     Beats   PR      V",
+        "  0:00:00  4,211  150      –",
+    ]
+
+
+def test_names_in_a_table_cannot_command_the_terminal() -> None:
+    lines = _table(Table("ST", ("Lead", "J"), (("\x1b[2J", "0.1"),)), every=False)
+    assert lines[2] == "  \\x1b[2J  0.1"

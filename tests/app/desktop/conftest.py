@@ -114,5 +114,6 @@ def is_shown(window: MainWindow, view: View) -> bool:
         View.UNLOCK: window.unlock_view,
         View.WORKLIST: window.worklist,
         View.READING: window.reading,
+        View.SUMMARY: window.summary,
     }
     return window.views.currentWidget() is widgets[view]

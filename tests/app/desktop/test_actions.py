@@ -58,7 +58,7 @@ def test_the_theme_changes_and_is_remembered(window: MainWindow, settings: QSett
 def test_pictures_of_every_view_are_made_by_a_command(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "app.desktop.gallery", str(tmp_path), "--size", "1280", "800"]
     subprocess.run(command, capture_output=True, check=True, timeout=120)
-    names = {"unlock", "analysing", "worklist", "reading", "zoomed-out", "whole"}
+    names = {"unlock", "analysing", "worklist", "reading", "zoomed-out", "whole", "summary"}
     assert {path.stem for path in tmp_path.glob("*.png")} == names
     assert all(QImage(str(path)).width() == 1280 for path in tmp_path.glob("*.png"))
 

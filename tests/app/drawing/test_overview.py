@@ -21,7 +21,7 @@ def overview(rates: list[float | None], findings: tuple[Finding, ...] = ()) -> O
     windows = Windows(10.0, tuple(rates), (0,) * len(rates), ("g" * len(rates),))
     beats = Beats(1.0, times.astype(np.int64), classes, np.full(len(times), 90, np.uint8))
     subject = Subject("x", "test", duration, None, (), ())
-    provenance = Provenance("", "", "", "", "", "")
+    provenance = Provenance("", "", "", (), "")
     report = Report(subject, provenance, beats, windows, findings, ())
     return Overview(report, BeatMarks.of(beats))
 

@@ -18,7 +18,7 @@ RATE = 250.0
 def report(samples: list[int], classes: str, *findings: Finding) -> Report:
     return Report(
         Subject("made", "test", 100.0, None, (), ()),
-        Provenance("", "", "", "", "", ""),
+        Provenance("", "", "", (), ""),
         Beats(
             RATE,
             np.array(samples, np.int64),
@@ -62,6 +62,19 @@ def test_a_rhythm_within_another_goes_back_to_it() -> None:
     vt = finding(RhythmKind.VENTRICULAR_TACHYCARDIA, 300, 700)
     notes = [a.note for a in wfdb_annotations(report([], "", af, vt)) if a.note]
     assert notes == ["(N", "(AFIB", "(VT", "(AFIB", "(N"]
+
+
+def test_what_is_slow_within_fibrillation_does_not_part_it() -> None:
+    af = finding(RhythmKind.ATRIAL_FIBRILLATION, 100, 900)
+    slow = finding(RhythmKind.BRADYCARDIA, 300, 700)
+    notes = [a.note for a in wfdb_annotations(report([], "", af, slow)) if a.note]
+    assert notes == ["(N", "(AFIB", "(N"]
+
+
+def test_ventricular_fibrillation_has_its_brackets() -> None:
+    vf = finding(RhythmKind.VENTRICULAR_FIBRILLATION, 300, 700)
+    found = wfdb_annotations(report([100, 500, 900], "NVN", vf))
+    assert [(a.sample, a.symbol) for a in found if a.symbol in "[]"] == [(300, "["), (700, "]")]
 
 
 def test_what_is_no_rhythm_is_not_written() -> None:

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
+import numpy as np
 from hypothesis import given
 
 from app.interop.csv import COLUMNS, write_csv
 from app.report import Report
 from signals.ecg.beat import BeatClass
+from signals.ecg.waves import PWave, Wave
 from tests.app.strategies import reports
 
 
@@ -22,7 +25,30 @@ def test_every_beat_and_finding_is_a_row_in_order_of_time(report: Report) -> Non
     assert [int(row["sample"]) for row in beats] == report.beats.samples.tolist()
     assert [BeatClass[row["label"]] for row in beats] == report.beats.classes.tolist()
     assert [int(row["percent"]) for row in beats] == report.beats.percent.tolist()
+    waves, families = report.beats.waves, report.beats.families
+    assert waves is not None
+    assert families is not None
+    assert [int(row["family"]) for row in beats] == families.tolist()
+    assert [PWave[row["p_wave"].upper()] for row in beats] == waves.p_waves.tolist()
+    points = waves.points
+    for first, last, column in (
+        (Wave.P_ONSET, Wave.QRS_ONSET, "pr_ms"),
+        (Wave.QRS_ONSET, Wave.QRS_OFFSET, "qrs_ms"),
+        (Wave.QRS_ONSET, Wave.T_OFFSET, "qt_ms"),
+    ):
+        for row, length in zip(beats, points[:, last] - points[:, first], strict=True):
+            missing = np.isnan(length) or (column == "pr_ms" and row["p_wave"] != "conducted")
+            assert row[column] == ("" if missing else str(round(1000 * length)))
     findings = [row for row in rows if row["row"] == "finding"]
-    assert sorted(row["label"] for row in findings) == sorted(f.kind for f in report.findings)
+    told = sorted((row["label"], row["rule"]) for row in findings)
+    assert told == sorted((found.kind, found.rule) for found in report.findings)
     assert len(beats) + len(findings) == len(rows)
     assert tuple(rows[0] if rows else COLUMNS) == COLUMNS
+
+
+@given(reports)
+def test_what_version_1_did_not_know_stays_empty(report: Report) -> None:
+    text = io.StringIO(newline="")
+    write_csv(replace(report, beats=replace(report.beats, families=None, waves=None)), text)
+    for row in csv.DictReader(io.StringIO(text.getvalue(), newline="")):
+        assert not any(row[name] for name in ("family", "p_wave", "pr_ms", "qrs_ms", "qt_ms"))

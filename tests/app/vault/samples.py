@@ -66,7 +66,7 @@ def make_report(recording: Recording) -> Report:
             recording.name, recording.format, recording.duration, recording.start,
             (Lead("MLII", 250.0),), recording.repairs,
         ),
-        provenance=Provenance("test 1", "2031-05-18", recording.sha256(), "m", "0" * 64, "r"),
+        provenance=Provenance("test 1", "2031-05-18", recording.sha256(), (), "r"),
         beats=Beats(
             250.0,
             np.array([100, 300], np.int64),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from signals.ecg.beat import BeatClass
 from signals.ecg.ectopy import LONG_RUN_BEATS, EctopyCounts, count_ectopy
 from signals.ecg.rhythm import Episode, RhythmKind, RhythmTracker
+from signals.ecg.rr import broken_intervals
 
 RATE = 250.0
 
@@ -21,7 +24,14 @@ def _beats(pattern: str, rr: float | list[float] = 0.8) -> tuple[np.ndarray, np.
 def _count(
     pattern: str, rr: float | list[float] = 0.8, breaks: tuple[tuple[int, int], ...] = ()
 ) -> EctopyCounts:
-    return count_ectopy(*_beats(pattern, rr), BeatClass.V, RATE, breaks)
+    samples, classes = _beats(pattern, rr)
+    return count_ectopy(samples / RATE, _intervals(samples, breaks), classes, BeatClass.V)
+
+
+def _intervals(samples: np.ndarray, breaks: Sequence[tuple[int, int]] = ()) -> np.ndarray:
+    rr = np.diff(samples, prepend=0) / RATE
+    rr[1:][broken_intervals(samples, breaks)] = np.nan
+    return rr
 
 
 @pytest.mark.parametrize(
@@ -49,7 +59,7 @@ def test_singles_couplets_and_runs(
 
 def test_the_class_that_is_asked_for_is_counted() -> None:
     samples, classes = _beats("NSSNVNSN")
-    found = count_ectopy(samples, classes, BeatClass.S, RATE)
+    found = count_ectopy(samples / RATE, _intervals(samples), classes, BeatClass.S)
     assert (found.beats, found.singles, found.couplets) == (3, 1, 1)
 
 
@@ -114,7 +124,7 @@ def test_counts_agree_with_the_episodes(pattern: str, seed: int, kind: BeatClass
     samples, classes = _beats(pattern, rng.choice([0.3, 0.8, 2.5], len(pattern)).tolist())
     starts = rng.integers(0, len(pattern) * 250 + 1, rng.integers(0, 4)).tolist()
     breaks = [(start, start + int(rng.integers(1, 800))) for start in starts]
-    found = count_ectopy(samples, classes, kind, RATE, breaks)
+    found = count_ectopy(samples / RATE, _intervals(samples, breaks), classes, kind)
     tracker = RhythmTracker(RATE)
     episodes = tracker.push(samples, classes, breaks)
     episodes += tracker.finish(int(samples[-1]) if len(samples) else 0)

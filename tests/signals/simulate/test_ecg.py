@@ -146,7 +146,7 @@ def test_episodes_are_where_and_what_was_asked_for() -> None:
         RhythmKind.VENTRICULAR_COUPLET: (50, [v] * 2),
         RhythmKind.VENTRICULAR_TACHYCARDIA: (70, [v] * 5),
         RhythmKind.SUPRAVENTRICULAR_COUPLET: (90, [s] * 2),
-        RhythmKind.SUPRAVENTRICULAR_RUN: (110, [s] * 8),
+        RhythmKind.SUPRAVENTRICULAR_TACHYCARDIA: (110, [s] * 8),
         RhythmKind.PAUSE: (300, [n] * 2),
     }
     for kind, (asked, classes) in expected.items():

@@ -1,0 +1,170 @@
+"""Everything that an analyzer gave out, put together into what a report holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.report import NO_POINT, Beats, Family, Finding, Measurement, Summary, Waves, Windows
+from app.summary import (
+    Intervals,
+    ectopy_of,
+    finding_of,
+    findings_of,
+    hours_of,
+    measurements_of,
+    strips_of,
+    unreadable_seconds,
+    windows_of,
+)
+from ml.tasks.beats import ClassifiedBeats
+from signals.ecg.beat import BeatClass
+from signals.ecg.episode import RhythmKind
+from signals.ecg.hrv import heart_rate_variability
+from signals.ecg.intervals import IntervalMeter, IntervalSummary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.analysis import Events
+    from signals.ecg.episode import Episode
+    from signals.ecg.families import FamilyTable
+
+_MICROVOLTS = 1000.0
+
+
+class Parts(NamedTuple):
+    """What of a report says what was found; see :class:`app.report.Report`."""
+
+    beats: Beats
+    windows: Windows
+    findings: tuple[Finding, ...]
+    measurements: tuple[Measurement, ...]
+    summary: Summary
+
+
+class Gathered:
+    """Takes events as they come; memory grows with beats and seconds, not with samples.
+
+    Parameters
+    ----------
+    rate : float
+        Sampling rate, Hz.
+    labels : sequence of str
+        Of the leads that are analysed.
+    """
+
+    def __init__(self, rate: float, labels: Sequence[str]) -> None:
+        self._rate = rate
+        self._meter = IntervalMeter(labels)
+        self._beats: list[ClassifiedBeats] = []
+        self._rr: list[NDArray[np.float64]] = []
+        self._p_waves: list[NDArray[np.int8]] = []
+        self._points_ms: list[NDArray[np.int16]] = []
+        self._lone_p: list[float] = []
+        self._quality: list[NDArray[np.uint8]] = []
+        self._episodes: list[Episode] = []
+        self._fibrillation: list[tuple[int, int]] = []
+        self._unclear: list[tuple[int, int]] = []
+
+    def add(self, events: Events) -> None:
+        """Take what became known."""
+        beats, waves = events.beats, events.waves
+        times = beats.samples / self._rate
+        self._meter.push(times, beats.classes, beats.families, waves, events.rr)
+        milliseconds = np.rint(1000 * waves.points.T)
+        milliseconds[np.isnan(milliseconds)] = NO_POINT
+        self._beats.append(beats)
+        self._rr.append(events.rr)
+        self._p_waves.append(waves.p_waves)
+        self._points_ms.append(milliseconds.astype(np.int16))
+        self._lone_p += (waves.lone_p / self._rate).tolist()
+        self._quality.append(events.quality)
+        self._episodes += events.episodes
+        self._fibrillation += events.fibrillation
+        self._unclear += events.unclear
+
+    def parts(
+        self,
+        duration_s: float,
+        beats: Beats,
+        families: FamilyTable,
+        on_median_beat: IntervalSummary | None,
+    ) -> Parts:
+        """Return what was found.
+
+        Parameters
+        ----------
+        duration_s : float
+            Of the recording.
+        beats : Beats
+            What :meth:`report_beats` gave.
+        families : FamilyTable
+            Of these beats.
+        on_median_beat : IntervalSummary or None
+            Of a short recording, what its median beat shows; it goes before the beats' medians.
+        """
+        quality = np.concatenate(self._quality, axis=1)
+        unreadable = unreadable_seconds(quality)
+        findings = findings_of(
+            self._rate, self._episodes, self._fibrillation, self._unclear, unreadable
+        )
+        intervals = Intervals(np.concatenate(self._rr), beats.times)
+        windows = windows_of(intervals, quality)
+        by_hour = self._meter.finish(duration_s)
+        ventricular = ectopy_of(beats, intervals, BeatClass.V)
+        supraventricular = ectopy_of(beats, intervals, BeatClass.S)
+        fibrillation = [f for f in findings if f.kind == RhythmKind.ATRIAL_FIBRILLATION]
+        summary = Summary(
+            basic_rhythm=tuple(finding_of(e) for e in self._episodes if e.kind.is_basic),
+            intervals=on_median_beat or self._meter.whole(duration_s),
+            ventricular=ventricular,
+            supraventricular=supraventricular,
+            variability=heart_rate_variability(intervals.normal(beats.classes, fibrillation)),
+            hours=hours_of(beats, intervals, windows, quality, findings, by_hour),
+            strips=strips_of(duration_s, beats, windows, findings, ventricular, supraventricular),
+            families=tuple(
+                Family(
+                    family.id,
+                    family.count,
+                    np.rint(family.template * _MICROVOLTS).astype(np.int16),
+                )
+                for family in families.families
+            ),
+        )
+        return Parts(
+            beats=beats,
+            windows=windows,
+            findings=findings,
+            measurements=measurements_of(beats, intervals, windows, unreadable, findings, summary),
+            summary=summary,
+        )
+
+    def report_beats(self, families: FamilyTable) -> Beats:
+        """Return the beats as they are reported.
+
+        In atrial fibrillation no beat comes early, for there is no rhythm that it could come
+        before: what the model takes for supraventricular ectopy there is reported as N.
+        """
+        beats = ClassifiedBeats.joined(self._beats)
+        times = beats.samples / self._rate
+        classes = beats.classes.copy()
+        for episode in self._episodes:
+            if episode.kind is RhythmKind.ATRIAL_FIBRILLATION:
+                inside = (times >= episode.onset) & (times <= episode.end)
+                classes[inside & (classes == BeatClass.S)] = BeatClass.N
+        given = beats.probabilities[np.arange(len(classes)), classes]
+        return Beats(
+            self._rate,
+            beats.samples,
+            classes,
+            np.round(given * 100).astype(np.uint8),
+            families.settled(beats.samples, beats.families),
+            Waves(
+                np.concatenate(self._p_waves),
+                np.concatenate(self._points_ms, axis=1),
+                tuple(round(time, 3) for time in self._lone_p),
+            ),
+        )
