@@ -15,7 +15,6 @@ IEEE Trans. Biomed. Eng. 55 (2008) 1219 (differences of successive intervals).
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from collections import deque
 from dataclasses import dataclass
 
@@ -54,23 +53,6 @@ class Interval:
     def rr(self) -> float:
         """Its length, s."""
         return self.end - self.onset
-
-
-class _SlidingMedian:
-    """The median of values that come and go; the lower one of the two middle ones."""
-
-    def __init__(self) -> None:
-        self._ordered: list[float] = []
-
-    def add(self, value: float) -> None:
-        insort(self._ordered, value)
-
-    def remove(self, value: float) -> None:
-        del self._ordered[bisect_left(self._ordered, value)]
-
-    @property
-    def value(self) -> float:
-        return self._ordered[(len(self._ordered) - 1) // 2]
 
 
 class FibrillationDetector:
@@ -112,8 +94,6 @@ class FibrillationDetector:
         )
         self._intervals: deque[Interval] = deque()
         self._n_judged = 0  # of `_intervals`, from the left
-        self._rr = _SlidingMedian()
-        self._steps = tuple(_SlidingMedian() for _ in _LAGS)
         self._irregular = False
         self._first: Interval | None = None
         self._last: Interval | None = None
@@ -124,20 +104,13 @@ class FibrillationDetector:
 
     def push(self, interval: Interval) -> list[Episode]:
         """Take the next interval; return the episodes that it shows to be over."""
-        rr = interval.rr
-        for lag, steps in zip(_LAGS, self._steps, strict=True):
-            if len(self._intervals) >= lag:
-                steps.add(abs(rr - self._intervals[-lag].rr))
-        self._rr.add(rr)
         self._n_conducted += interval.conducted
         self._intervals.append(interval)
         if len(self._intervals) > self._window:
-            self._forget_the_oldest()
+            self._n_conducted -= self._intervals.popleft().conducted
+            self._n_judged -= 1
         if len(self._intervals) == self._window:
-            least = min(steps.value for steps in self._steps)
-            limit = self._irregularity_over if self._irregular else self._irregularity
-            self._irregular = least >= limit * self._rr.value
-            self._irregular &= self._n_conducted < _CONDUCTED_SHARE * self._window
+            self._irregular = self._is_irregular()
             return self._judge(up_to=self._window // 2)
         return []
 
@@ -154,8 +127,6 @@ class FibrillationDetector:
         self._intervals.clear()
         self._n_judged = 0
         self._n_conducted = 0
-        self._rr = _SlidingMedian()
-        self._steps = tuple(_SlidingMedian() for _ in _LAGS)
         return episodes
 
     def overlaps(self, onset: float, end: float) -> bool | None:
@@ -168,14 +139,16 @@ class FibrillationDetector:
             return None
         return onset <= self._latest[1] and end >= self._latest[0]
 
-    def _forget_the_oldest(self) -> None:
-        oldest = self._intervals.popleft()
-        self._n_judged -= 1
-        self._n_conducted -= oldest.conducted
-        rr = oldest.rr
-        self._rr.remove(rr)
-        for lag, steps in zip(_LAGS, self._steps, strict=True):
-            steps.remove(abs(self._intervals[lag - 1].rr - rr))
+    def _is_irregular(self) -> bool:
+        if self._n_conducted >= _CONDUCTED_SHARE * self._window:
+            return False
+        rr = [interval.rr for interval in self._intervals]
+        limit = self._irregularity_over if self._irregular else self._irregularity
+        least = limit * _median(rr)
+        return all(
+            _median([abs(a - b) for a, b in zip(rr, rr[lag:], strict=False)]) >= least
+            for lag in _LAGS
+        )
 
     def _judge(self, up_to: int) -> list[Episode]:
         """Put the intervals before index `up_to` that had no verdict under the present one."""
@@ -212,3 +185,8 @@ class FibrillationDetector:
                 self._rule,
             )
         ]
+
+
+def _median(values: list[float]) -> float:
+    """Return the median; the lower one of the two middle ones."""
+    return sorted(values)[(len(values) - 1) // 2]
