@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from ml.bundle import Bundle
     from signals.ecg.families import FamilyTable
 
-_SHORT_S = 60.0  # up to here, a recording is measured on its median beat
+SHORT_S = 60.0
+"""Up to this length a recording is read lead by lead, and measured on its median beat."""
+
 _BLOCK_S = 60.0, 300.0
 _BLOCK_VALUES = 400_000
 _LONGEST_DAYS = 31
@@ -237,7 +239,9 @@ def analyze_recording(
         raise AnalysisError(
             f"it claims to be {days:,.0f} days long; up to {_LONGEST_DAYS} days are analysed"
         )
-    gathered = Gathered(rate, [channel.label for channel in channels])
+    labels = [channel.label for channel in channels]
+    is_short = recording.duration <= SHORT_S
+    gathered = Gathered(rate, labels, by_lead=is_short)
     in_millivolts = np.asarray(factors, np.float32)[:, np.newaxis]
     # many beats at once cost less each; many leads at once cost memory
     block_s = float(np.clip(_BLOCK_VALUES / (rate * len(chosen)), *_BLOCK_S))
@@ -249,11 +253,8 @@ def analyze_recording(
     gathered.add(analyzer.finish())
     families = analyzer.families
     beats = gathered.report_beats(families)
-    labels = [channel.label for channel in channels]
     median = (
-        _on_median_beat(samples, beats, models.waves, labels)
-        if recording.duration <= _SHORT_S and len(beats)
-        else None
+        _on_median_beat(samples, beats, models.waves, labels) if is_short and len(beats) else None
     )
     parts = gathered.parts(recording.duration, beats, families, median)
     return Report(

@@ -54,15 +54,19 @@ class Gathered:
         Sampling rate, Hz.
     labels : sequence of str
         Of the leads that are analysed.
+    by_lead : bool
+        Whether the waves of each lead are kept, and not only what they have in common.
     """
 
-    def __init__(self, rate: float, labels: Sequence[str]) -> None:
+    def __init__(self, rate: float, labels: Sequence[str], *, by_lead: bool) -> None:
         self._rate = rate
         self._meter = IntervalMeter(labels)
         self._beats: list[ClassifiedBeats] = []
         self._rr: list[NDArray[np.float64]] = []
         self._p_waves: list[NDArray[np.int8]] = []
         self._points_ms: list[NDArray[np.int16]] = []
+        self._by_lead = by_lead
+        self._lead_points_ms: list[NDArray[np.int16]] = []
         self._lone_p: list[float] = []
         self._quality: list[NDArray[np.uint8]] = []
         self._episodes: list[Episode] = []
@@ -74,12 +78,12 @@ class Gathered:
         beats, waves = events.beats, events.waves
         times = beats.samples / self._rate
         self._meter.push(times, beats.classes, beats.families, waves, events.rr)
-        milliseconds = np.rint(1000 * waves.points.T)
-        milliseconds[np.isnan(milliseconds)] = NO_POINT
         self._beats.append(beats)
         self._rr.append(events.rr)
         self._p_waves.append(waves.p_waves)
-        self._points_ms.append(milliseconds.astype(np.int16))
+        self._points_ms.append(_milliseconds(waves.points.T))
+        if self._by_lead:
+            self._lead_points_ms.append(_milliseconds(waves.lead_points.transpose(1, 2, 0)))
         self._lone_p += (waves.lone_p / self._rate).tolist()
         self._quality.append(events.quality)
         self._episodes += events.episodes
@@ -166,5 +170,12 @@ class Gathered:
                 np.concatenate(self._p_waves),
                 np.concatenate(self._points_ms, axis=1),
                 tuple(round(time, 3) for time in self._lone_p),
+                np.concatenate(self._lead_points_ms, axis=2) if self._by_lead else None,
             ),
         )
+
+
+def _milliseconds(points: NDArray[np.float32]) -> NDArray[np.int16]:
+    rounded = np.rint(1000 * points)
+    rounded[np.isnan(rounded)] = NO_POINT
+    return rounded.astype(np.int16)

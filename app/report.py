@@ -147,17 +147,14 @@ class Waves(_Columns):
         where there is none.
     lone_p_s : tuple of float
         Peaks of P waves that no QRS follows, seconds from the start of the recording.
+    lead_points_ms : numpy.ndarray, int16, shape (leads, 8, beats), or None
+        As `points_ms`, lead by lead: of recordings up to a minute, which are read so.
     """
 
     p_waves: NDArray[np.int8]
     points_ms: NDArray[np.int16]
     lone_p_s: tuple[float, ...]
-
-    @property
-    def points(self) -> NDArray[np.float32]:
-        """The points in seconds from the R peak, NaN where there is none, shape (beats, 8)."""
-        known = self.points_ms != NO_POINT
-        return np.where(known, self.points_ms / np.float32(1000), np.float32(np.nan)).T
+    lead_points_ms: NDArray[np.int16] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -218,6 +215,8 @@ class Beats(_Columns):
         if self.waves is not None:
             lengths.add(len(self.waves.p_waves))
             lengths.update(np.size(column) for column in self.waves.points_ms)
+            if self.waves.lead_points_ms is not None:
+                lengths.add(self.waves.lead_points_ms.shape[-1])
         return len(lengths) == 1
 
     @property

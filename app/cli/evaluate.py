@@ -63,8 +63,9 @@ def evaluate(
     record are not scored; one shorter than ten minutes is scored from its start. What the reference
     does not tell, say beats, is left out and never counted as zero.
 
-    Annotations that bound P, QRS and T waves are scored point by point instead. An annotator that
-    is called like a lead (LUDB's "ii") means that lead alone.
+    Annotations that bound P, QRS and T waves are scored point by point instead. Those of an
+    annotator that is called like a lead (LUDB's "ii") are compared with the waves of that lead, as
+    it is read among the others; add --leads ii to have it read alone.
 
     In DIR: index.html to read and print, report.json, records.csv, and failures.csv with every
     disagreement and its time. With --json: what report.json holds.

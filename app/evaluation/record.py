@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from app.analysis import analyze_recording
+from app.analysis import SHORT_S, analyze_recording
 from app.evaluation.score import Score
 from app.interop.annotations import wfdb_annotations
-from app.report import UNREADABLE
+from app.report import NO_POINT, UNREADABLE
 from signals.ecg.beat import BeatClass
 from signals.ecg.ec57.beats import EC57_LEARNING, EC57_WINDOW
 from signals.ecg.ec57.confusion import beat_matrix, class_at, compare_readings
@@ -121,7 +121,8 @@ def evaluate_record(
         The record.
     annotator : str
         Ending of the annotation file. One that is called like a channel of the record (the
-        Lobachevsky database has a file for each lead) means that channel alone.
+        Lobachevsky database has a file for each lead) is compared with the waves of that channel:
+        of a short record, as they are read among all channels; of a long one, from it alone.
     leads : sequence of str, optional
         Labels of the channels to analyse.
     channels : sequence of int, optional
@@ -138,13 +139,16 @@ def evaluate_record(
     if not path.is_file():
         raise EvaluationError(f"it has no reference annotations: there is no {path.name}")
     with open_recording(task.header) as recording:
-        chosen = _labels(recording, annotator, channels) if leads is None else leads
+        own = [c.label for c in recording.channels if c.label.casefold() == annotator.casefold()]
+        chosen = _labels(recording, channels) if leads is None else leads
+        if own and chosen is None and recording.duration > SHORT_S:
+            chosen = own
         report = analyze_recording(recording, leads=chosen)
     marks = _reference_marks(task.header, path, report.beats.rate)
     waves = annotated_waves(marks, report.beats.rate)
     start = 0.0
     if waves:
-        score, failures = _score_waves(waves, _our_waves(report))
+        score, failures = _score_waves(waves, _our_waves(report, own))
     else:
         if report.subject.duration_s >= SHORTEST_WITH_LEARNING:
             start = EC57_LEARNING
@@ -161,19 +165,23 @@ def evaluate_record(
     )
 
 
-def _our_waves(report: Report) -> dict[str, Times]:
-    times = report.beats.times
-    if report.beats.waves is None:
+def _our_waves(report: Report, own: Sequence[str]) -> dict[str, Times]:
+    """Return the waves of the lead that the annotations are called like, or of all leads."""
+    times, waves = report.beats.times, report.beats.waves
+    if waves is None:
         return {R_PEAK: times}
-    return measured_waves(times, report.beats.waves.points)
+    points_ms = waves.points_ms
+    analysed = [lead.label for lead in report.subject.leads]
+    if waves.lead_points_ms is not None and own and own[0] in analysed:
+        points_ms = waves.lead_points_ms[analysed.index(own[0])]
+    known = points_ms != NO_POINT
+    return measured_waves(times, np.where(known, points_ms / np.float32(1000), np.nan).T)
 
 
-def _labels(
-    recording: Recording, annotator: str, channels: Sequence[int] | None
-) -> list[str] | None:
+def _labels(recording: Recording, channels: Sequence[int] | None) -> list[str] | None:
     labels = [channel.label for channel in recording.channels]
     if channels is None:
-        return [label for label in labels if label.casefold() == annotator.casefold()] or None
+        return None
     if missing := [number for number in channels if number >= len(labels)]:
         raise EvaluationError(
             f"there is no channel {missing[0]}: its channels are 0 to {len(labels) - 1}"

@@ -195,8 +195,8 @@ def as_markdown(card: Mapping[str, Any]) -> str:
         "",
         (
             f"{protocol['what'].capitalize()}; {len(protocol['folds'])} folds, seed "
-            f"{protocol['recipe']['seed']}. “Lead II alone” and “consensus of 12” are of ludb, "
-            "against the marks of lead II; “better lead” and “consensus of 2” are of qtdb (q1c). "
+            f"{protocol['recipe']['seed']}. “Lead II alone”, “lead II of 12” (its own points, the "
+            "other leads read with it) and “consensus of 12” are of ludb, against the marks of lead II; “better lead” and “consensus of 2” are of qtdb (q1c). "
             "The last column has means over recordings, as in Martínez 2004."
         ),
         "",

@@ -99,6 +99,7 @@ def test_ludb(bundle: Bundle, source: Source) -> dict[str, Comparison]:
     together = delineate(bundle, source.rate, source.samples, source.peaks)
     views = {
         "lead II alone": (alone, [waves.lead_points[:, 0] for waves in alone]),
+        "lead II of 12": (together, [waves.lead_points[:, _LEAD_II] for waves in together]),
         "consensus of 12": (together, [waves.points for waves in together]),
     }
     reference = source.marks[_LEAD_II]

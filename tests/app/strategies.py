@@ -74,6 +74,7 @@ def beats(draw: st.DrawFn) -> Beats:
             np.array(draw(st.lists(st.sampled_from(PWave), **column)), np.int8),
             np.array(draw(st.lists(_points, **column)), np.int16).reshape(n, 8).T,
             draw(_tuples(_number)),
+            draw(st.none() | st.just(np.full((2, 8, n), NO_POINT, np.int16))),
         ),
     )
 

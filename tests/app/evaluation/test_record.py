@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from app.analysis import analyze_recording
 from app.evaluation import EvaluationError, RecordResult, Task, evaluate_record
+from signals.ecg.waves import Wave
 from signals.readers import open_recording
 from signals.simulate import EcgScenario
 from signals.writers.wfdb_annotations import write_annotations
@@ -83,10 +85,25 @@ def test_bounds_of_waves_are_scored_in_place_of_beats(record: Path) -> None:
     assert "150ms.qrs_se" not in values
 
 
-def test_an_annotator_called_like_a_lead_means_that_lead(record: Path) -> None:
-    annotate(record, "v5", [400], ["N"], [""])
-    assert evaluate(record, "v5").leads == ("V5",)
-    assert evaluate(record, "v5", leads=["MLII"]).leads == ("MLII",)
+def test_an_annotator_called_like_a_lead_means_that_lead_of_a_long_record(tmp_path: Path) -> None:
+    header = write_record(tmp_path, "long", EcgScenario(duration=70, seed=1))
+    annotate(header, "v5", [400], ["N"], [""])
+    assert evaluate(header, "v5").leads == ("V5",)
+    assert evaluate(header, "v5", leads=["MLII"]).leads == ("MLII",)
+
+
+def test_in_a_short_record_that_lead_is_read_among_the_others(record: Path) -> None:
+    with open_recording(record) as recording:
+        beats = analyze_recording(recording).beats
+    waves = beats.waves
+    assert waves is not None
+    assert waves.lead_points_ms is not None
+    onset = waves.lead_points_ms[1, Wave.QRS_ONSET, 5] / 1000
+    peak = int(beats.samples[5])
+    annotate(record, "v5", [peak, peak + 1, peak + 20], ["(", "N", ")"], ["", "", ""])
+    result = evaluate(record, "v5")
+    assert result.leads == ("MLII", "V5")
+    assert result.score.offsets["qrs_on"].tolist() == pytest.approx([onset], abs=1e-3)
 
 
 def test_channels_are_counted_from_0(record: Path) -> None:
