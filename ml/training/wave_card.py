@@ -196,8 +196,9 @@ def as_markdown(card: Mapping[str, Any]) -> str:
         (
             f"{protocol['what'].capitalize()}; {len(protocol['folds'])} folds, seed "
             f"{protocol['recipe']['seed']}. “Lead II alone”, “lead II of 12” (its own points, the "
-            "other leads read with it) and “consensus of 12” are of ludb, against the marks of lead II; “better lead” and “consensus of 2” are of qtdb (q1c). "
-            "The last column has means over recordings, as in Martínez 2004."
+            "other leads read with it) and “consensus of 12” are of ludb, against the marks of "
+            "lead II; “better lead” and “consensus of 2” are of qtdb (q1c). The last column has "
+            "means over recordings, as in Martínez 2004."
         ),
         "",
         "| | point | marks | Se | +P | F1 | F1 float32 | mean ± SD ms | by recording ms |",
