@@ -45,6 +45,7 @@ SHORT_S = 60.0
 
 _BLOCK_S = 60.0, 300.0
 _BLOCK_VALUES = 400_000
+_LATEST_S = 30.0  # after its samples, every beat is found
 _LONGEST_DAYS = 31
 _REPEATS = 11
 
@@ -128,6 +129,7 @@ class EcgAnalyzer:
         self._waves = BeatWaves.none(len(rails))
         self._breaks: list[tuple[int, int]] = []  # after the last beat given out
         self._last_beat = np.zeros(0, np.int64)
+        self._found = np.zeros(0, np.int64)  # beats not given out yet
 
     @property
     def runtime(self) -> str:
@@ -156,6 +158,7 @@ class EcgAnalyzer:
         breaks = merged_breaks(
             (ceil(s * self._rate), ceil((s + 1) * self._rate)) for s in lost.tolist()
         )
+        self._found = np.concatenate((self._found, found.peaks))
         fibrillation = self._fibrillation.push(samples, readable)
         beats = [self._beats, self._classifier.push(samples, found.peaks)]
         waves = [self._waves, self._delineator.push(samples, found.peaks, breaks)]
@@ -173,7 +176,7 @@ class EcgAnalyzer:
         under_way = self._fibrillation.under_way
         fresh = [*breaks, *found.unclear, *fibrillation, *([under_way] if under_way else [])]
         self._breaks = merged_breaks([*self._breaks, *fresh])
-        episodes = self._rhythm.push(known.samples, known.classes, self._breaks, PWaves.of(shapes))
+        episodes = self._rhythm.push(known.samples, known.classes, fresh, PWaves.of(shapes))
         if last:
             episodes += self._rhythm.finish(self._n_samples)
         return Events(
@@ -191,8 +194,16 @@ class EcgAnalyzer:
         run = np.concatenate((self._last_beat, samples))
         rr = np.where(broken_intervals(run, self._breaks), np.nan, np.diff(run) / self._rate)
         self._last_beat = run[-1:]
-        if len(run):
-            self._breaks = [pair for pair in self._breaks if pair[1] > run[-1]]
+        last = int(run[-1]) if len(run) else -1
+        # however many breaks lie before the next beat, they break one interval
+        self._found = self._found[len(samples) :]
+        next_beat = (
+            int(self._found[0]) if len(self._found) else self._n_samples - _LATEST_S * self._rate
+        )
+        passed = [pair for pair in self._breaks if last < pair[1] <= next_beat]
+        self._breaks = [pair for pair in self._breaks if pair[1] > max(last, next_beat)]
+        if passed:
+            self._breaks.insert(0, (passed[0][0], passed[-1][1]))
         return rr if len(rr) == len(samples) else np.concatenate(([np.nan], rr))
 
 
@@ -278,7 +289,10 @@ def analyze_recording(
 
 
 def _on_median_beat(
-    samples: NDArray[np.float32], beats: Beats, waves: Bundle, labels: Sequence[str]
+    samples: NDArray[np.float32],
+    beats: Beats,
+    waves: Bundle,
+    labels: Sequence[str],
 ) -> IntervalSummary | None:
     """Return what the median beat of a short recording shows; None without normal beats."""
     rate = beats.rate
