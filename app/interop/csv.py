@@ -30,12 +30,14 @@ COLUMNS = (
     "n_beats",
     "rate_bpm",
     "family",
-    "p_wave",  # "conducted", "none", "unrelated" or "unreadable"
+    "p_wave",  # "conducted", "none", "unrelated" or "undecided"
     "pr_ms",  # of a conducted P wave
     "qrs_ms",
     "qt_ms",
     "rule",  # what made a finding
 )
+
+_P_WAVES = {value: value.name.lower() for value in PWave} | {PWave.UNREADABLE: "undecided"}
 
 
 def write_csv(report: Report, file: TextIO) -> None:
@@ -94,7 +96,7 @@ def _measured(beats: Beats) -> dict[str, Sequence[int | str | None]]:
         return [n if k else None for n, k in zip(lengths, known.tolist(), strict=True)]
 
     return {
-        "p_wave": [PWave(value).name.lower() for value in waves.p_waves.tolist()],
+        "p_wave": [_P_WAVES[value] for value in waves.p_waves.tolist()],
         "pr_ms": interval(Wave.P_ONSET, Wave.QRS_ONSET),
         "qrs_ms": interval(Wave.QRS_ONSET, Wave.QRS_OFFSET),
         "qt_ms": interval(Wave.QRS_ONSET, Wave.T_OFFSET),

@@ -39,7 +39,8 @@ class PWave(IntEnum):
     UNRELATED = 2
     """There is one, and its distance from the QRS is not steady: dissociation."""
     UNREADABLE = 3
-    """Too noisy, cut off, or too close upon the beat before: not to be decided."""
+    """Could not be decided: too noisy, cut off, too close upon the beat before, or the evidence
+    stands between."""
 
 
 @dataclass(frozen=True, slots=True)

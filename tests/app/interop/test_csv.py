@@ -4,11 +4,10 @@ import csv
 import io
 from dataclasses import replace
 
-import numpy as np
 from hypothesis import given
 
 from app.interop.csv import COLUMNS, write_csv
-from app.report import Report
+from app.report import NO_POINT, Report
 from signals.ecg.beat import BeatClass
 from signals.ecg.waves import PWave, Wave
 from tests.app.strategies import reports
@@ -29,16 +28,19 @@ def test_every_beat_and_finding_is_a_row_in_order_of_time(report: Report) -> Non
     assert waves is not None
     assert families is not None
     assert [int(row["family"]) for row in beats] == families.tolist()
-    assert [PWave[row["p_wave"].upper()] for row in beats] == waves.p_waves.tolist()
-    points = waves.points
+    names = dict(zip(("conducted", "none", "unrelated", "undecided"), PWave, strict=True))
+    assert [names[row["p_wave"]] for row in beats] == waves.p_waves.tolist()
+    points = waves.points_ms.astype(int)
     for first, last, column in (
         (Wave.P_ONSET, Wave.QRS_ONSET, "pr_ms"),
         (Wave.QRS_ONSET, Wave.QRS_OFFSET, "qrs_ms"),
         (Wave.QRS_ONSET, Wave.T_OFFSET, "qt_ms"),
     ):
-        for row, length in zip(beats, points[:, last] - points[:, first], strict=True):
-            missing = np.isnan(length) or (column == "pr_ms" and row["p_wave"] != "conducted")
-            assert row[column] == ("" if missing else str(round(1000 * length)))
+        for row, start, end in zip(beats, points[first], points[last], strict=True):
+            missing = NO_POINT in (start, end) or (
+                column == "pr_ms" and row["p_wave"] != "conducted"
+            )
+            assert row[column] == ("" if missing else str(end - start))
     findings = [row for row in rows if row["row"] == "finding"]
     told = sorted((row["label"], row["rule"]) for row in findings)
     assert told == sorted((found.kind, found.rule) for found in report.findings)
