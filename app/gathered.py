@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from app.report import NO_POINT, Beats, Family, Finding, Measurement, Summary, Waves, Windows
 from app.summary import (
     Intervals,
-    ectopy_of,
     finding_of,
     findings_of,
     hours_of,
@@ -21,6 +20,7 @@ from app.summary import (
 )
 from ml.tasks.beats import ClassifiedBeats
 from signals.ecg.beat import BeatClass
+from signals.ecg.ectopy import find_ectopy
 from signals.ecg.episode import RhythmKind
 from signals.ecg.hrv import heart_rate_variability
 from signals.ecg.intervals import IntervalMeter, IntervalSummary
@@ -118,8 +118,9 @@ class Gathered:
         intervals = Intervals(np.concatenate(self._rr), beats.times)
         windows = windows_of(intervals, quality)
         by_hour = self._meter.finish(duration_s)
-        ventricular = ectopy_of(beats, intervals, BeatClass.V)
-        supraventricular = ectopy_of(beats, intervals, BeatClass.S)
+        ectopy_v = find_ectopy(beats.times, intervals.rr, beats.classes, BeatClass.V)
+        ectopy_s = find_ectopy(beats.times, intervals.rr, beats.classes, BeatClass.S)
+        ventricular, supraventricular = ectopy_v.counts(), ectopy_s.counts()
         fibrillation = [f for f in findings if f.kind == RhythmKind.ATRIAL_FIBRILLATION]
         summary = Summary(
             basic_rhythm=tuple(finding_of(e) for e in self._episodes if e.kind.is_basic),
@@ -127,7 +128,9 @@ class Gathered:
             ventricular=ventricular,
             supraventricular=supraventricular,
             variability=heart_rate_variability(intervals.normal(beats.classes, fibrillation)),
-            hours=hours_of(beats, intervals, windows, quality, findings, by_hour),
+            hours=hours_of(
+                beats, intervals, windows, quality, findings, ectopy_v, ectopy_s, by_hour
+            ),
             strips=strips_of(duration_s, beats, windows, findings, ventricular, supraventricular),
             families=tuple(
                 Family(

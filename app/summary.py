@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +23,13 @@ from app.report import (
 )
 from app.wording import BY_WEIGHT
 from signals.ecg.beat import BeatClass
-from signals.ecg.ectopy import EctopyCounts, count_ectopy
+from signals.ecg.ectopy import Ectopy, EctopyCounts
 from signals.ecg.episode import Episode, RhythmKind
 from signals.ecg.hrv import RrIntervals
 from signals.ecg.intervals import IntervalSummary, Measured
 from signals.ecg.qtc import QtFormula
+from signals.ecg.rhythm import RhythmThresholds
+from signals.ecg.rr import merged_breaks, without
 from signals.quality import Quality, is_readable
 
 WINDOW_S = 10
@@ -36,13 +38,78 @@ _LEAD_IN_S = 1.0
 _N_CLASSES = len(BeatClass)
 _PAUSES = (RhythmKind.PAUSE, RhythmKind.ASYSTOLE)
 
+_LEAST_UNCLEAR_S = 2.0
+_RATE_ALONE = (RhythmKind.TACHYCARDIA, RhythmKind.BRADYCARDIA)
+_COUPLETS = (RhythmKind.VENTRICULAR_COUPLET, RhythmKind.SUPRAVENTRICULAR_COUPLET)
+_RUNS = (
+    RhythmKind.VENTRICULAR_TACHYCARDIA,
+    RhythmKind.IDIOVENTRICULAR_RHYTHM,
+    RhythmKind.SUPRAVENTRICULAR_TACHYCARDIA,
+    RhythmKind.SUPRAVENTRICULAR_RUN,
+)
+_LONGEST_RR_S = RhythmThresholds().asystole_s
+
 Stretches = Sequence[tuple[int, int]]
 """From one sample to another, each."""
+Spans = Sequence[tuple[float, float]]
+"""From one second to another, each."""
 
 
 def unreadable_seconds(quality: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Return which seconds no lead can be read in, shape (seconds,)."""
     return np.asarray(~is_readable(quality).any(axis=0), np.bool_)
+
+
+class ReadableTime:
+    """How long stretches are without what cannot be read.
+
+    Parameters
+    ----------
+    unreadable : numpy.ndarray, bool, shape (seconds,)
+        What :func:`unreadable_seconds` gave.
+    """
+
+    def __init__(self, unreadable: NDArray[np.bool_]) -> None:
+        self._until = np.concatenate([[0], np.cumsum(~unreadable)])
+
+    @property
+    def total(self) -> int:
+        """Readable seconds of the recording."""
+        return int(self._until[-1])
+
+    def of(self, spans: Spans, start: float = 0.0, end: float = np.inf) -> float:
+        """Return the readable seconds of `spans` in ``start <= t < end``, each counted once."""
+        edges = np.array(merged_breaks(spans)).reshape(-1, 2).clip(start, end)
+        until = np.interp(edges, np.arange(len(self._until)), self._until)
+        return float((until[:, 1] - until[:, 0]).sum())
+
+
+class RhythmSpans(NamedTuple):
+    """Which rhythm there is when; no two overlap.
+
+    Where more than one was told, the first of them holds: where no beat stands out there is no
+    rhythm of beats, and where fibrillation passes into sinus rhythm both may be told.
+    """
+
+    ventricular_fibrillation: Spans
+    unclear: Spans
+    atrial_fibrillation: Spans
+    sinus: Spans
+    others: Spans
+
+    @classmethod
+    def of(cls, findings: Sequence[Finding], basic_rhythm: Sequence[Finding]) -> Self:
+        """Return them by what was found; a rate alone is no rhythm."""
+        kinds = (RhythmKind.VENTRICULAR_FIBRILLATION, UNCLEAR, RhythmKind.ATRIAL_FIBRILLATION)
+        left = [f for f in findings if f.kind not in {*kinds, *_RATE_ALONE, UNREADABLE}]
+        told = [*([f for f in findings if f.kind == kind] for kind in kinds), basic_rhythm, left]
+        taken: list[tuple[float, float]] = []
+        spans = []
+        for group in told:
+            own = [(f.onset, f.end) for f in group]
+            spans.append(without(own, taken))
+            taken += own
+        return cls(*spans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +156,16 @@ class Intervals:
 
 
 def windows_of(intervals: Intervals, quality: NDArray[np.uint8]) -> Windows:
-    """Return heart rate and quality in windows of ten seconds."""
+    """Return heart rate and quality in windows of ten seconds.
+
+    An interval belongs to the window of its middle, so most of it lies there, and a rate takes two.
+    Asystole has no rate: intervals so long are left out, lest one of 30 s makes a rate of 2 bpm.
+    """
     n_seconds = quality.shape[1]
     n_windows = -(-n_seconds // WINDOW_S)
-    there = np.isfinite(intervals.rr)
+    there = intervals.rr < _LONGEST_RR_S  # false where it is NaN
     rr, ends = intervals.rr[there], intervals.ends[there]
-    window = np.minimum((ends / WINDOW_S).astype(np.int64), n_windows - 1)
+    window = np.minimum(((ends - rr / 2) / WINDOW_S).astype(np.int64), n_windows - 1)
     count = np.bincount(window, minlength=n_windows)
     total = np.bincount(window, weights=rr, minlength=n_windows)
     starts = np.arange(0, n_seconds, WINDOW_S)
@@ -154,23 +225,13 @@ def findings_of(
     ]
     found += [
         Finding(UNCLEAR, start / rate, stop / rate, 0, None, "no beat stands out of it for 2 s")
-        for start, stop in unclear
-        if not any(first < stop and start < last for first, last in fibrillation)
+        for start, stop in without(unclear, fibrillation)
+        if stop - start >= _LEAST_UNCLEAR_S * rate
     ]
     edges = np.diff(np.concatenate([[0], unreadable.astype(np.int8), [0]]))
     for start, stop in zip(np.flatnonzero(edges > 0), np.flatnonzero(edges < 0), strict=True):
         found.append(Finding(UNREADABLE, float(start), float(stop), 0, None, "no lead is readable"))
     return tuple(sorted(found, key=lambda finding: (finding.onset, finding.end, finding.kind)))
-
-
-def ectopy_of(
-    beats: Beats, intervals: Intervals, kind: BeatClass, start: float = 0.0, end: float = np.inf
-) -> EctopyCounts:
-    """Return how the ectopic beats of one class come, of those in ``start <= t < end`` seconds."""
-    first, last = np.searchsorted(intervals.ends, (start, end))
-    return count_ectopy(
-        intervals.ends[first:last], intervals.rr[first:last], beats.classes[first:last], kind
-    )
 
 
 def hours_of(
@@ -179,9 +240,13 @@ def hours_of(
     windows: Windows,
     quality: NDArray[np.uint8],
     findings: Sequence[Finding],
+    ventricular: Ectopy,
+    supraventricular: Ectopy,
     by_hour: Sequence[IntervalSummary],
 ) -> tuple[Hour, ...]:
     """Return the recording hour by hour, as the intervals were measured."""
+    readable = ReadableTime(unreadable_seconds(quality))
+    fibrillation = RhythmSpans.of(findings, ()).atrial_fibrillation
 
     def hour(measured: IntervalSummary) -> Hour:
         start, end = measured.start_s, measured.end_s
@@ -191,8 +256,6 @@ def hours_of(
         known = [rate for rate in rates if rate is not None]
         seconds = quality[:, int(start) : int(np.ceil(end))]
         longest = own.longest
-        fibrillation = (f for f in findings if f.kind == RhythmKind.ATRIAL_FIBRILLATION)
-        in_hour = (max(0.0, min(end, f.end) - max(start, f.onset)) for f in fibrillation)
         return Hour(
             start_s=start,
             end_s=end,
@@ -202,9 +265,9 @@ def hours_of(
             heart_rate_max=max(known, default=None),
             longest_rr_s=round(longest[0], 3) if longest else None,
             pauses=sum(f.kind in _PAUSES and start <= f.onset < end for f in findings),
-            ventricular=ectopy_of(beats, intervals, BeatClass.V, start, end),
-            supraventricular=ectopy_of(beats, intervals, BeatClass.S, start, end),
-            af_s=round(sum(in_hour), 1),
+            ventricular=ventricular.counts(start, end),
+            supraventricular=supraventricular.counts(start, end),
+            af_s=round(readable.of(fibrillation, start, end), 1),
             unreadable_s=int(np.count_nonzero(unreadable_seconds(seconds))),
             lead_unreadable_s=tuple(np.count_nonzero(~is_readable(seconds), axis=1).tolist()),
             intervals=measured,
@@ -223,15 +286,16 @@ def strips_of(
 ) -> tuple[Strip, ...]:
     """Return the stretches that a reader should see, ten seconds and more each.
 
-    The longest finding of each kind, the fastest run, the slowest and the fastest heart rate, and
-    an example of each kind of ectopic beat that makes no episode.
+    The longest finding of each kind (of runs that with the most beats, of couplets the fastest),
+    the fastest run, the slowest and the fastest heart rate, and an example of each kind of ectopic
+    beat that makes no episode.
     """
     strips = []
     for kind in BY_WEIGHT:
         alike = [finding for finding in findings if finding.kind == kind]
         if alike:
-            longest = max(alike, key=lambda finding: finding.end - finding.onset)
-            strips.append(_strip(f"longest {kind}", longest.onset, longest.end, duration_s))
+            which, chosen = _most_telling(kind, alike)
+            strips.append(_strip(f"{which} {kind}", chosen.onset, chosen.end, duration_s))
     for name, counts in (("ventricular", ventricular), ("supraventricular", supraventricular)):
         run = counts.fastest_run
         if run is not None and run != counts.longest_run:
@@ -248,6 +312,14 @@ def strips_of(
             at = float(beats.times[best])
             strips.append(_strip(f"{name} beat", at, at, duration_s))
     return tuple(strips)
+
+
+def _most_telling(kind: str, alike: Sequence[Finding]) -> tuple[str, Finding]:
+    if kind in _COUPLETS:
+        return "fastest", max(alike, key=lambda finding: finding.rate_bpm or 0.0)
+    if kind in _RUNS:
+        return "longest", max(alike, key=lambda finding: finding.n_beats)
+    return "longest", max(alike, key=lambda finding: finding.end - finding.onset)
 
 
 _ECTOPIC = {
@@ -274,7 +346,8 @@ def measurements_of(
     summary: Summary,
 ) -> tuple[Measurement, ...]:
     """Return the numbers that stand for the recording."""
-    readable_s = int(np.count_nonzero(~unreadable))
+    readable = ReadableTime(unreadable)
+    rhythm = RhythmSpans.of(findings, summary.basic_rhythm)
     counts = beats.counts()
     measured = [(rate, index) for index, rate in enumerate(windows.heart_rate) if rate is not None]
     length, at = intervals.longest or (None, None)
@@ -282,8 +355,8 @@ def measurements_of(
     def share(name: str, part: float, whole: float) -> Measurement:
         return Measurement(name, round(100.0 * part / whole, 2) if whole else None, "%")
 
-    def time_in(name: str, found: Sequence[Finding]) -> Measurement:
-        return share(name, sum(finding.end - finding.onset for finding in found), readable_s)
+    def time_in(name: str, spans: Spans) -> Measurement:
+        return share(name, readable.of(spans), readable.total)
 
     def window_rate(name: str, extreme: tuple[float, int] | None) -> Measurement:
         if extreme is None:
@@ -291,12 +364,7 @@ def measurements_of(
         return Measurement(name, extreme[0], "bpm", extreme[1] * windows.seconds)
 
     intervals_found = summary.intervals
-    fibrillation = [f for f in findings if f.kind == RhythmKind.ATRIAL_FIBRILLATION]
-    # both may be told of the beats where one passes into the other
-    sinus_s = sum(
-        sinus.end - sinus.onset - sum(_overlap(sinus, episode) for episode in fibrillation)
-        for sinus in summary.basic_rhythm
-    )
+    undetermined_s = readable.total - sum(map(readable.of, rhythm))
 
     def interval(name: str, found: Measured | None) -> Measurement:
         return Measurement(name, round(1000 * found.value) if found else None, "ms")
@@ -315,12 +383,9 @@ def measurements_of(
         Measurement("frontal_axis", round(axis.value) if axis else None, "°"),
         share("ventricular_burden", counts[BeatClass.V], len(beats)),
         share("supraventricular_burden", counts[BeatClass.S], len(beats)),
-        share("sinus_rhythm", sinus_s, readable_s),
-        time_in("af_burden", fibrillation),
-        time_in("unclear", [finding for finding in findings if finding.kind == UNCLEAR]),
-        share("unreadable", len(unreadable) - readable_s, len(unreadable)),
+        time_in("sinus_rhythm", rhythm.sinus),
+        time_in("af_burden", rhythm.atrial_fibrillation),
+        time_in("unclear", rhythm.unclear),
+        share("undetermined", max(0.0, undetermined_s), readable.total),
+        share("unreadable", len(unreadable) - readable.total, len(unreadable)),
     )
-
-
-def _overlap(one: Finding, other: Finding) -> float:
-    return max(0.0, min(one.end, other.end) - max(one.onset, other.onset))

@@ -242,8 +242,8 @@ def _hours(report: Report, summary: Summary) -> Table:
         ),
         "Pauses": lambda hour: f"{hour.pauses:,}",
         "RR max": lambda hour: _number(hour.longest_rr_s, 2),
-        "AF %": lambda hour: _percent(hour.af_s, hour),
-        "Unread. %": lambda hour: _percent(hour.unreadable_s, hour),
+        "AF %": lambda hour: _percent(hour.af_s, hour.end_s - hour.start_s - hour.unreadable_s),
+        "Unread. %": lambda hour: _percent(hour.unreadable_s, hour.end_s - hour.start_s),
         "PR": lambda hour: _milliseconds(hour.intervals.pr),
         "QRS": lambda hour: _milliseconds(hour.intervals.qrs),
         "QT": lambda hour: _milliseconds(hour.intervals.qt),
@@ -259,8 +259,8 @@ def _hours(report: Report, summary: Summary) -> Table:
             ("From", *shown),
             tuple(zip(starts, *shown.values(), strict=True)),
             "HR: heart rate, bpm, least and greatest over 10 s. V, S: ventricular and "
-            "supraventricular ectopic beats. RR max in s; AF: suspected atrial fibrillation; "
-            "PR, QRS, QT and QTcF (Fridericia) in ms.",
+            "supraventricular ectopic beats. RR max in s; AF: suspected atrial fibrillation, of "
+            "what can be read; PR, QRS, QT and QTcF (Fridericia) in ms.",
             tuple(hour.start_s for hour in summary.hours),
             (
                 *("From", "Clock", "Beats", "HR min", "HR mean", "HR max", "V", "V runs"),
@@ -291,9 +291,10 @@ def _with_clock(report: Report, table: Table) -> Table:
     )
 
 
-def _percent(seconds: float, hour: Hour) -> str:
-    share = 100 * seconds / (hour.end_s - hour.start_s)
-    return f"{share:.1f}" if share else "0"
+def _percent(seconds: float, whole: float) -> str:
+    if whole <= 0:
+        return NONE
+    return f"{min(100.0, 100 * seconds / whole):.1f}" if seconds else "0"
 
 
 def _number(value: float | None, digits: int = 0) -> str:

@@ -35,6 +35,7 @@ _MEASUREMENT = {
     "sinus_rhythm": "Sinus rhythm",
     "af_burden": "Suspected atrial fibrillation",
     "unclear": "Activity without clear beats",
+    "undetermined": "Rhythm not determined",
     "unreadable": "Unreadable signal",
 }
 

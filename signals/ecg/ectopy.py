@@ -41,7 +41,7 @@ class ExtremeRun:
 
 @dataclass(frozen=True, slots=True)
 class EctopyCounts:
-    """The ectopic beats of one class in a recording.
+    """The ectopic beats of one class in a recording or in a stretch of it.
 
     Every beat is a single one or belongs to one couplet or run. Those of bigeminy and trigeminy
     are singles that are counted once more.
@@ -80,13 +80,76 @@ class EctopyCounts:
     r_on_t: int
 
 
-def count_ectopy(
+@dataclass(frozen=True, slots=True)
+class Ectopy:
+    """The ectopic beats of one class in a recording, row by row; a beat alone is a row of one.
+
+    Parameters
+    ----------
+    onsets, ends : numpy.ndarray, shape (rows,), float64
+        R peaks of the first and last beat of each, ascending, s.
+    lengths : numpy.ndarray, shape (rows,), int64
+        Beats in each.
+    r_on_t : numpy.ndarray, shape (rows,), bool
+        Whether its first beat may fall into the T wave before; see :class:`EctopyCounts`.
+    bigeminy, trigeminy : numpy.ndarray, shape (beats,), float64
+        R peaks of the beats that come in bigeminy, in trigeminy, ascending, s.
+    run_beats : int
+        How many beats make a run.
+    """
+
+    onsets: NDArray[np.float64]
+    ends: NDArray[np.float64]
+    lengths: NDArray[np.int64]
+    r_on_t: NDArray[np.bool_]
+    bigeminy: NDArray[np.float64]
+    trigeminy: NDArray[np.float64]
+    run_beats: int
+
+    def counts(self, start: float = 0.0, end: float = np.inf) -> EctopyCounts:
+        """Return how many there are in ``start <= t < end`` seconds.
+
+        A row belongs with all its beats where it begins: hours add up to the recording.
+        """
+        rows = slice(*np.searchsorted(self.onsets, (start, end)).tolist())
+        lengths = self.lengths[rows]
+        in_runs = lengths >= self.run_beats
+        runs = [
+            ExtremeRun(onset, last, n, round(60.0 * (n - 1) / (last - onset), 9))
+            for onset, last, n in zip(
+                self.onsets[rows][in_runs].tolist(),
+                self.ends[rows][in_runs].tolist(),
+                lengths[in_runs].tolist(),
+                strict=True,
+            )
+        ]
+
+        def beats_in(times: NDArray[np.float64]) -> int:
+            first, last = np.searchsorted(times, (start, end)).tolist()
+            return int(last - first)
+
+        return EctopyCounts(
+            beats=int(lengths.sum()),
+            singles=int(np.count_nonzero(lengths == 1)),
+            couplets=int(np.count_nonzero((lengths > 1) & ~in_runs)),
+            short_runs=sum(run.n_beats < LONG_RUN_BEATS for run in runs),
+            long_runs=sum(run.n_beats >= LONG_RUN_BEATS for run in runs),
+            run_beats=int(lengths[in_runs].sum()),
+            longest_run=max(runs, key=lambda run: run.n_beats, default=None),
+            fastest_run=max(runs, key=lambda run: run.rate_bpm, default=None),
+            bigeminy_beats=beats_in(self.bigeminy),
+            trigeminy_beats=beats_in(self.trigeminy),
+            r_on_t=int(np.count_nonzero(self.r_on_t[rows])),
+        )
+
+
+def find_ectopy(
     times: NDArray[np.float64],
     rr: NDArray[np.float64],
     classes: NDArray[np.int8],
     kind: BeatClass,
     thresholds: RhythmThresholds | None = None,
-) -> EctopyCounts:
+) -> Ectopy:
     """Return how the ectopic beats of one class come, by the rules of :class:`RhythmTracker`.
 
     Parameters
@@ -99,7 +162,7 @@ def count_ectopy(
     classes : numpy.ndarray, shape (beats,), int8
         Values of :class:`signals.ecg.beat.BeatClass`.
     kind : BeatClass
-        The class to count: V or S.
+        The class to find: V or S.
     thresholds : RhythmThresholds, optional
         When a pause parts beats, and how many beats make a run, a bigeminy or a trigeminy.
     """
@@ -108,27 +171,19 @@ def count_ectopy(
     linked = rr < limits.pause_s  # false where it is NaN
     ectopic = classes == kind
     firsts, lasts = _rows(ectopic, linked)
-    lengths = lasts - firsts + 1
-    in_runs = lengths >= limits.run_beats
-    runs = [
-        _run(times, first, last)
-        for first, last in zip(firsts[in_runs].tolist(), lasts[in_runs].tolist(), strict=True)
-    ]
-    led = firsts[firsts > 0]
-    led = led[linked[led - 1]]
+    led = np.flatnonzero(firsts > 0)
+    led = led[linked[firsts[led] - 1]]
     usual_rr = float(np.median(rr[linked])) if linked.any() else 0.0
-    return EctopyCounts(
-        beats=int(np.count_nonzero(ectopic)),
-        singles=int(np.count_nonzero(lengths == 1)),
-        couplets=int(np.count_nonzero((lengths > 1) & ~in_runs)),
-        short_runs=sum(run.n_beats < LONG_RUN_BEATS for run in runs),
-        long_runs=sum(run.n_beats >= LONG_RUN_BEATS for run in runs),
-        run_beats=int(lengths[in_runs].sum()),
-        longest_run=max(runs, key=lambda run: run.n_beats, default=None),
-        fastest_run=max(runs, key=lambda run: run.rate_bpm, default=None),
-        bigeminy_beats=_in_step(ectopic, linked, 2, limits.allorhythmia_beats),
-        trigeminy_beats=_in_step(ectopic, linked, 3, limits.allorhythmia_beats),
-        r_on_t=int(np.count_nonzero(rr[led - 1] < _USUAL_QTC_S * np.cbrt(usual_rr))),
+    r_on_t = np.zeros(len(firsts), np.bool_)
+    r_on_t[led] = rr[firsts[led] - 1] < _USUAL_QTC_S * np.cbrt(usual_rr)
+    return Ectopy(
+        onsets=times[firsts],
+        ends=times[lasts],
+        lengths=(lasts - firsts + 1).astype(np.int64),
+        r_on_t=r_on_t,
+        bigeminy=times[_in_step(ectopic, linked, 2, limits.allorhythmia_beats)],
+        trigeminy=times[_in_step(ectopic, linked, 3, limits.allorhythmia_beats)],
+        run_beats=limits.run_beats,
     )
 
 
@@ -142,16 +197,14 @@ def _rows(
     return np.flatnonzero(begins), np.flatnonzero(ends)
 
 
-def _run(times: NDArray[np.float64], first: int, last: int) -> ExtremeRun:
-    onset, end = float(times[first]), float(times[last])
-    return ExtremeRun(onset, end, last - first + 1, round(60.0 * (last - first) / (end - onset), 9))
-
-
-def _in_step(ectopic: NDArray[np.bool_], linked: NDArray[np.bool_], step: int, least: int) -> int:
-    """Return how many ectopic beats there are in rows of `least` or more, `step` beats apart."""
+def _in_step(
+    ectopic: NDArray[np.bool_], linked: NDArray[np.bool_], step: int, least: int
+) -> NDArray[np.intp]:
+    """Return the ectopic beats in rows of `least` or more, `step` beats apart."""
     places = np.flatnonzero(ectopic)
     n_linked = np.concatenate([[0], np.cumsum(linked)])
     follows = (np.diff(places) == step) & (np.diff(n_linked[places]) == step)
     edges = np.diff(np.concatenate([[0], follows.astype(np.int8), [0]]))
-    beats = np.flatnonzero(edges < 0) - np.flatnonzero(edges > 0) + 1
-    return int(beats[beats >= least].sum())
+    rows = zip(np.flatnonzero(edges > 0).tolist(), np.flatnonzero(edges < 0).tolist(), strict=True)
+    long_enough = [places[a : b + 1] for a, b in rows if b - a + 1 >= least]
+    return np.concatenate([places[:0], *long_enough])

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signals.ecg.beat import BeatClass
-from signals.ecg.ectopy import LONG_RUN_BEATS, EctopyCounts, count_ectopy
+from signals.ecg.ectopy import LONG_RUN_BEATS, EctopyCounts, find_ectopy
 from signals.ecg.rhythm import Episode, RhythmKind, RhythmTracker
 from signals.ecg.rr import broken_intervals
 
@@ -25,7 +27,7 @@ def _count(
     pattern: str, rr: float | list[float] = 0.8, breaks: tuple[tuple[int, int], ...] = ()
 ) -> EctopyCounts:
     samples, classes = _beats(pattern, rr)
-    return count_ectopy(samples / RATE, _intervals(samples, breaks), classes, BeatClass.V)
+    return find_ectopy(samples / RATE, _intervals(samples, breaks), classes, BeatClass.V).counts()
 
 
 def _intervals(samples: np.ndarray, breaks: Sequence[tuple[int, int]] = ()) -> np.ndarray:
@@ -59,7 +61,7 @@ def test_singles_couplets_and_runs(
 
 def test_the_class_that_is_asked_for_is_counted() -> None:
     samples, classes = _beats("NSSNVNSN")
-    found = count_ectopy(samples / RATE, _intervals(samples), classes, BeatClass.S)
+    found = find_ectopy(samples / RATE, _intervals(samples), classes, BeatClass.S).counts()
     assert (found.beats, found.singles, found.couplets) == (3, 1, 1)
 
 
@@ -124,7 +126,7 @@ def test_counts_agree_with_the_episodes(pattern: str, seed: int, kind: BeatClass
     samples, classes = _beats(pattern, rng.choice([0.3, 0.8, 2.5], len(pattern)).tolist())
     starts = rng.integers(0, len(pattern) * 250 + 1, rng.integers(0, 4)).tolist()
     breaks = [(start, start + int(rng.integers(1, 800))) for start in starts]
-    found = count_ectopy(samples / RATE, _intervals(samples, breaks), classes, kind)
+    found = find_ectopy(samples / RATE, _intervals(samples, breaks), classes, kind).counts()
     tracker = RhythmTracker(RATE)
     episodes = tracker.push(samples, classes, breaks)
     episodes += tracker.finish(int(samples[-1]) if len(samples) else 0)
@@ -152,3 +154,22 @@ def test_counts_agree_with_the_episodes(pattern: str, seed: int, kind: BeatClass
     if found.fastest_run is not None:
         assert found.fastest_run.rate_bpm == max(e.rate_bpm for e in runs)
     assert found.beats == found.singles + 2 * found.couplets + found.run_beats
+
+
+@given(
+    pattern=st.text("NNVV", max_size=40),
+    cuts=st.lists(st.floats(0.0, 30.0), max_size=4).map(sorted),
+    seed=st.integers(0, 99),
+)
+def test_stretches_add_up_to_the_whole(pattern: str, cuts: list[float], seed: int) -> None:
+    rr = np.random.default_rng(seed).choice([0.3, 0.8, 2.5], len(pattern)).tolist()
+    samples, classes = _beats(pattern, rr)
+    found = find_ectopy(samples / RATE, _intervals(samples), classes, BeatClass.V)
+    parts = [found.counts(a, b) for a, b in pairwise([0.0, *cuts, np.inf])]
+    whole = found.counts()
+    for field in fields(EctopyCounts):
+        if not field.name.endswith("est_run"):
+            summed = sum(getattr(part, field.name) for part in parts)
+            assert summed == getattr(whole, field.name), field.name
+    for name in ("longest_run", "fastest_run"):
+        assert getattr(whole, name) in {None, *(getattr(part, name) for part in parts)}
