@@ -12,7 +12,7 @@ import os
 import signal
 import warnings
 from contextlib import suppress
-from multiprocessing import connection
+from multiprocessing import connection, resource_tracker
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from app.faults import UnexpectedError, explain, is_expected, show_trace
@@ -20,6 +20,7 @@ from app.offline import forbid_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
+    from multiprocessing.process import BaseProcess
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -72,6 +73,20 @@ def run_tasks(
             worker.kill()
 
 
+def start_shielded(process: BaseProcess) -> None:
+    """Start a process that Ctrl-C never reaches: it is for this one, which ends the other.
+
+    A terminal sends it to all processes, and one that has yet to import what it works with would
+    answer with a trace.
+    """
+    resource_tracker.ensure_running()  # it would be started within, and lift the block
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _next_results(
     busy: dict[connection.Connection, _Worker[T, R]], idle: list[_Worker[T, R]]
 ) -> Generator[tuple[T, R | Exception]]:
@@ -93,7 +108,7 @@ class _Worker(Generic[T, R]):
     def __init__(self, work: Callable[[T], R]) -> None:
         self.pipe, theirs = _SPAWN.Pipe()
         self._process = _SPAWN.Process(target=_serve, args=(theirs, work), daemon=True)
-        self._process.start()
+        start_shielded(self._process)
         theirs.close()  # so that the pipe ends when the process does
 
     def give(self, task: T) -> None:
@@ -121,7 +136,6 @@ class _Worker(Generic[T, R]):
 def _serve(pipe: connection.Connection, work: Callable[[T], R]) -> None:
     """Work on tasks until there are no more. This is what a process does."""
     forbid_network()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this one
     warnings.simplefilter("ignore")
     os.environ.update(_ONE_THREAD)  # before the first task brings numpy in
     with suppress(EOFError, ConnectionError):  # the parent is gone: nobody is left to tell

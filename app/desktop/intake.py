@@ -26,6 +26,7 @@ from app.desktop.intake_process import (
 )
 from app.faults import explain
 from app.vault import AlreadyStoredError, VaultError
+from app.workers import start_shielded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -76,7 +77,7 @@ class _Job:
         self.process: SpawnProcess = context.Process(
             target=take_in, args=(theirs, path, self.intake), daemon=True
         )
-        self.process.start()
+        start_shielded(self.process)
         theirs.close()
         self.stage = "Opening"
         self.share: float | None = None
@@ -141,8 +142,8 @@ class IntakeQueue(QObject):
     """IntakeState of what is under way, or None when nothing is."""
     stored = Signal(str)
     """Id of a recording that is in the vault now, or was there already."""
-    known = Signal(str)
-    """Name of a file that was in the vault already."""
+    known = Signal(str, str)
+    """Name of a file that was in the vault already, and the id of its recording there."""
     failed = Signal(str)
     """Why a file was not taken in, in plain words."""
     stopped = Signal(str)
@@ -265,8 +266,8 @@ class IntakeQueue(QObject):
         return known is not None
 
     def _tell_known(self, name: str, recording_id: str) -> None:
-        self.known.emit(name)
         self.stored.emit(recording_id)
+        self.known.emit(name, recording_id)
 
     def _commit(self, job: _Job, receipt: Receipt) -> None:
         if job.stopped_at is not None:
@@ -278,6 +279,10 @@ class IntakeQueue(QObject):
     def _store(self, intake: Intake, receipt: Receipt) -> StoredRecording:
         try:
             return self._vault.commit(receipt)
+        except AlreadyStoredError:  # another program stored it in the meantime
+            if (known := self._vault.find_input(receipt.input_sha256)) is None:
+                raise
+            return known
         finally:
             self._vault.discard(intake)  # does nothing to what is committed
 
@@ -287,10 +292,7 @@ class IntakeQueue(QObject):
     def _fail(self, error: Exception) -> None:
         assert self._path is not None
         name = self._path.name
-        if isinstance(error, AlreadyStoredError):
-            self._over(partial(self.known.emit, name))
-        else:
-            self._over(partial(self.failed.emit, f"{name}: {explain(error)}"))
+        self._over(partial(self.failed.emit, f"{name}: {explain(error)}"))
 
     def _finish(self, job: _Job, tell: Callable[[], object]) -> None:
         self._end_process()

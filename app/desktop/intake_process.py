@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 import warnings
 from dataclasses import dataclass
@@ -69,7 +68,6 @@ class _Stop(BaseException):
 def take_in(connection: Connection[Any, Any], path: Path, intake: Intake) -> None:
     """Analyse a file and store it; tell of it through `connection`, and listen there for STOP."""
     forbid_network()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the window, which ends this one
     warnings.simplefilter("ignore")
     message: Message
     try:

@@ -72,6 +72,7 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         self._settings = settings
         self._waiting = list(recordings)
+        self._wanted = ""  # the one file that was asked for, while no other was under way
         self._vault: Vault | None = None
         self.intake: IntakeQueue | None = None
         self._theme = THEMES.get(str(settings.value("theme", "")), LIGHT)
@@ -119,11 +120,7 @@ class MainWindow(QMainWindow):
         self.intake = IntakeQueue(vault, self)
         self.intake.changed.connect(self.intake_line.show_state)
         self.intake.stored.connect(self._stored)
-        self.intake.known.connect(
-            lambda name: self.message.say(
-                f"{name} is in the vault already; it was not stored again."
-            )
-        )
+        self.intake.known.connect(self._known)
         self.intake.failed.connect(
             lambda problem: self.message.say(
                 f"{problem}. Nothing of it was stored, and the file was not changed."
@@ -302,6 +299,7 @@ class MainWindow(QMainWindow):
         if self.intake is None:  # locked in the meantime
             return
         if found:
+            self._wanted = found[0].name if len(found) == 1 and not self.intake.is_busy else ""
             self.intake.add(found)
         else:
             self.message.say("There is no recording in this folder. WFDB, EDF and BDF are read.")
@@ -315,6 +313,13 @@ class MainWindow(QMainWindow):
             self._say_damaged(error)
         if self.views.currentWidget() is self.worklist:
             self.worklist.select(recording_id)
+
+    def _known(self, name: str, recording_id: str) -> None:
+        """Open what is stored already, if it is all that was asked for."""
+        if name == self._wanted:
+            self.read_recording(recording_id)
+        else:
+            self.message.say(f"{name} is in the vault already; it was not stored again.")
 
     def _list_recordings(self) -> None:
         if self._vault is None:

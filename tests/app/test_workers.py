@@ -72,6 +72,20 @@ def test_processes_refuse_the_network() -> None:
     assert "without a network" in str(result)
 
 
+class _CtrlCWhileItArrives:
+    """Work that is `abs`; whoever unpickles it is sent what Ctrl-C sends."""
+
+    def __call__(self, number: int) -> int:
+        raise NotImplementedError
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return eval, ("__import__('os').kill(__import__('os').getpid(), 2) or abs",)
+
+
+def test_ctrl_c_never_reaches_a_process_even_while_it_starts() -> None:
+    assert dict(run_tasks(_CtrlCWhileItArrives(), [-1, -2, -3], 2)) == {-1: 1, -2: 2, -3: 3}
+
+
 def test_closing_kills_what_is_under_way() -> None:
     began = time.monotonic()
     running = run_tasks(eval, ["1", "__import__('time').sleep(60)", "2"], 2)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import fcntl
 import multiprocessing
+import shutil
 import socket
 import time
 from pathlib import Path
@@ -32,7 +33,7 @@ def is_idle(window: MainWindow) -> bool:
 
 
 def test_a_dropped_file_is_analysed_with_progress_and_then_in_the_list(
-    qtbot: QtBot, window: MainWindow, holter: Path
+    qtbot: QtBot, window: MainWindow, holter: Path, tmp_path: Path
 ) -> None:
     states: list[IntakeState] = []
     assert window.intake is not None
@@ -59,9 +60,19 @@ def test_a_dropped_file_is_analysed_with_progress_and_then_in_the_list(
     assert shares == sorted(shares)
     assert {state.stage for state in states} >= {"Opening", "Analysing"}
 
-    window.take_in([holter])
-    qtbot.waitUntil(lambda: "already" in window.message.text, timeout=SLOW)
+    copy = Path(shutil.copy(holter, tmp_path / "copy.edf"))
+    window.take_in([holter, copy])
+    qtbot.waitUntil(lambda: is_idle(window), timeout=SLOW)
+    assert "copy.edf is in the vault already" in window.message.text
     assert window.worklist.model.rowCount() == 2
+    assert is_shown(window, View.WORKLIST)
+
+    window.message.clear()
+    window.take_in([copy])
+    qtbot.waitUntil(lambda: is_shown(window, View.READING), timeout=SLOW)
+    assert window.reading.opened is not None
+    assert window.reading.opened.stored.id == window.worklist.model.recording(0).id
+    assert window.message.text == ""
 
 
 def test_stopping_keeps_nothing_of_it(
@@ -176,7 +187,6 @@ def test_the_process_refuses_the_network(monkeypatch: pytest.MonkeyPatch) -> Non
     called: list[bool] = []
     monkeypatch.setattr(intake_process, "forbid_network", lambda: called.append(True))
     monkeypatch.setattr(intake_process, "_work", lambda *_: (_ for _ in ()).throw(OSError()))
-    monkeypatch.setattr(intake_process.signal, "signal", lambda *_: None)
     ours, theirs = socket.socketpair()
 
     class Pipe:
