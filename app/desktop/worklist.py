@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.desktop.widgets import button, label, line
-from app.desktop.worklist_model import FINDINGS, STATE, WHO, WorklistModel
+from app.desktop.worklist_model import FINDINGS, SEARCHED, STATE, WHO, WorklistModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,6 +57,7 @@ class WorklistView(QWidget):
         self._filtered = QSortFilterProxyModel(self)
         self._filtered.setSourceModel(self.model)
         self._filtered.setFilterKeyColumn(-1)
+        self._filtered.setFilterRole(SEARCHED)
         self._filtered.setFilterCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         self.search = QLineEdit(self)
         self.search.setPlaceholderText("Filter by patient, finding, date …")

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 Index = QModelIndex | QPersistentModelIndex
 
 STATE, WHO, NAME, WHEN, LENGTH, RATE, FINDINGS, QUALITY = range(8)
+SEARCHED = Qt.ItemDataRole.UserRole
+"""Role of what the filter looks in: what a cell shows, and every finding that it has no room for.
+"""
 _HEADS = (
     "State",
     "Patient",
@@ -121,6 +124,8 @@ class WorklistModel(QAbstractTableModel):
         stored, column = self._stored[index.row()], index.column()
         if role == Qt.ItemDataRole.DisplayRole:
             return _cell(stored, column)
+        if role == SEARCHED:
+            return _all_findings(stored) if column == FINDINGS else _cell(stored, column)
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _alignment(column)
         if role == Qt.ItemDataRole.ForegroundRole and _cell(stored, column) == NOT_NAMED:
@@ -152,3 +157,10 @@ def _cell(stored: StoredRecording, column: int) -> str:
     if column == FINDINGS:
         return wording.weightiest(stored.headline, _SHOWN)
     return quality(stored.headline) if column == QUALITY else "Proposed"
+
+
+def _all_findings(stored: StoredRecording) -> str:
+    """Return every kind of finding, as the list and as the reading view call it."""
+    found = stored.headline["findings"]
+    shown = wording.weightiest(stored.headline, len(found))
+    return "\n".join([shown, *map(wording.kind_name, found)])

@@ -34,6 +34,25 @@ def test_quality_is_never_good_where_there_is_no_beat(unreadable: float | None, 
     assert quality(nothing) == said
 
 
+def test_the_filter_finds_findings_that_a_row_has_no_room_for(
+    window: MainWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {"ventricular tachycardia": 2, "pause": 1, "atrial fibrillation": 3, "unreadable": 1}
+    shown = window.worklist.model.recording(0)
+    monkeypatch.setitem(shown.headline, "findings", found)
+    count = window.worklist.table.model().rowCount
+    for typed, rows in (
+        ("atrial fib", 1),
+        ("SUSPECTED AF", 0),
+        ("suspected atrial", 1),
+        ("unread", 1),
+        ("flutter", 0),
+        (shown.name[:4], 1),
+    ):
+        window.worklist.search.setText(typed)
+        assert count() == rows, typed
+
+
 def test_the_name_of_a_recording_is_never_taken_for_that_of_a_patient(window: MainWindow) -> None:
     model = window.worklist.model
     shown = [model.index(0, column).data() for column in (WHO, NAME)]
