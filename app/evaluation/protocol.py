@@ -38,6 +38,11 @@ Annotations that bound waves are scored point by point: pairs within 150 ms, one
 mark outside of the stretches that they cover is not counted as extra. Where no mark lies for longer
 than 1.3 times the reference's usual RR interval, as in the QT Database, a beat was left out, and
 the reference does not cover that.
+
+Where the reference marks a wave, but not where it begins or ends, as most T waves of the QT
+Database and some paced beats of LUDB, our mark of that is neither right nor extra; a record whose
+reference never marks it is left out of that table. A wave that we mark where the reference has none
+is extra.
 """
 
 PROTOCOL = tuple(" ".join(each.split()) for each in _SENTENCES.split("\n\n"))

@@ -92,6 +92,30 @@ def test_a_beat_that_the_reference_left_out_is_not_extra_but_one_too_many_is() -
     assert compare_waves(reference, ours)[R_PEAK].extra.tolist() == [2.3]
 
 
+def test_a_boundary_that_the_reader_left_out_of_a_wave_is_not_extra() -> None:
+    beats = [*marks("(N)(t)"), *marks("N)t)", at=500), *marks("(N)", at=1000)]
+    reference = annotated_waves([*beats, *marks("(N)(t)", at=1500)], RATE)
+    ours = annotated_waves(beats, RATE)
+    ours["qrs_on"] = times(0, 0.98, 2, 3)  # the second beat has none by the reader
+    ours["t_on"] = times(0.12, 1.06, 2.2, 3.12)  # neither has its T wave; the third beat has no T
+    found = compare_waves(reference, ours)
+    assert found["qrs_on"].extra.tolist() == []
+    assert found["t_on"].extra.tolist() == [2.2]
+    ours["qrs_on"] = times(0, 0.98, 1.6, 2, 3)
+    assert compare_waves(reference, ours)["qrs_on"].extra.tolist() == [1.6]
+
+
+def test_a_boundary_that_the_reader_never_marks_is_not_scored() -> None:
+    reference = annotated_waves(
+        [mark for at in (0, 500, 1000) for mark in marks("(N)t)", at)], RATE
+    )
+    ours = dict.fromkeys(POINTS, times(0.1, 1.1))
+    found = compare_waves(reference, ours)
+    assert "t_on" not in found
+    assert {"t_peak", "t_off", "p_on", "p_off"} <= found.keys()
+    assert found["p_on"].extra.tolist() == [0.1, 1.1]  # it has no P wave at all
+
+
 def test_a_wave_that_the_reference_never_marks_is_all_extra() -> None:
     reference = {R_PEAK: times(1, 2, 3), "p_peak": times()}
     found = compare_waves(reference, {"p_peak": times(1.8, 2.8)})["p_peak"]
