@@ -99,7 +99,8 @@ class Material:
         """Return a short name for what a fold's models follow from, the code apart."""
         digest = hashlib.sha256(json.dumps(asdict(recipe)).encode())
         parts = self.examples
-        for values in (parts.level, parts.marks, parts.inside, parts.known, parts.sinus):
+        learnt = (parts.level, parts.marks, parts.inside, parts.known, parts.sinus)
+        for values in (*learnt, self.noise):
             digest.update(np.ascontiguousarray(values).data)
         return digest.hexdigest()[:12]
 
