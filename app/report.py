@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Self, get_args
+from typing import Any, Self
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from app.report_gate import column_of, faults, finite, plain
 from signals.ecg.beat import BeatClass
 from signals.ecg.ectopy import EctopyCounts
 from signals.ecg.hrv import HrvSummary
@@ -205,19 +206,6 @@ class Beats(_Columns):
 
     def __len__(self) -> int:
         return len(self.samples)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether its columns are of one length."""
-        lengths = {len(self.samples), len(self.classes), len(self.percent)}
-        if self.families is not None:
-            lengths.add(len(self.families))
-        if self.waves is not None:
-            lengths.add(len(self.waves.p_waves))
-            lengths.update(np.size(column) for column in self.waves.points_ms)
-            if self.waves.lead_points_ms is not None:
-                lengths.add(self.waves.lead_points_ms.shape[-1])
-        return len(lengths) == 1
 
     @property
     def times(self) -> NDArray[np.float64]:
@@ -418,7 +406,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values; the schema is this module's dataclasses."""
-        values: dict[str, Any] = msgspec.to_builtins(self, enc_hook=_plain)
+        values: dict[str, Any] = msgspec.to_builtins(self, enc_hook=plain)
         values["beats"]["classes"] = "".join(BeatClass(c).name for c in values["beats"]["classes"])
         return {
             "schema": SCHEMA,
@@ -445,10 +433,12 @@ class Report:
             If `text` is no report, or one of a newer version.
         """
         try:
-            values = json.loads(text)
+            values = json.loads(text, parse_float=finite, parse_constant=finite)
             if values["schema"] != SCHEMA:
                 raise ReportError(f"not a Tracekeep report: schema {values['schema']!r}")
             version = values["schema_version"]
+            if type(version) is not int or version < 1:
+                raise ReportError(f"not a Tracekeep report: version {version!r}")
             if version > SCHEMA_VERSION:
                 raise ReportError(
                     f"report of version {version}; "
@@ -457,29 +447,17 @@ class Report:
             if version == 1:
                 _bring_to_version_2(values)
             values["beats"]["classes"] = [BeatClass[c] for c in values["beats"]["classes"]]
-            report = msgspec.convert(values, cls, dec_hook=_array)
+            report = msgspec.convert(values, cls, dec_hook=column_of)
+            for fault in faults(report, QUALITY_LETTERS.values()):
+                raise ReportError(f"not a whole Tracekeep report: {fault}")
         except ReportError:
             raise
-        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        except (LookupError, ArithmeticError, TypeError, ValueError, RecursionError) as error:
             raise ReportError(f"not a whole Tracekeep report: {error}") from error
-        if not report.beats.is_whole:
-            raise ReportError("not a whole Tracekeep report: the columns of beats differ in length")
         return report
 
 
 def _bring_to_version_2(values: dict[str, Any]) -> None:
     """Version 1 knew one model, no rules, and none of what has a default since."""
     made = values["provenance"]
-    made["models"] = [{"id": made.pop("model_id"), "sha256": made.pop("model_sha256")}]
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    raise NotImplementedError(f"a report holds no {type(value).__name__}")
-
-
-def _array(kind: Any, value: object) -> NDArray[Any]:  # noqa: ANN401 (msgspec's own form)
-    """Return a column as an array of the type that `kind`, ``NDArray[...]``, names."""
-    _shape, dtype = get_args(kind)
-    return np.asarray(value, get_args(dtype)[0])
+    made["models"] = [{"id": made["model_id"], "sha256": made["model_sha256"]}]

@@ -40,6 +40,7 @@ def _tuples(values: st.SearchStrategy) -> st.SearchStrategy:
 
 _points = st.lists(st.just(NO_POINT) | st.integers(-500, 900), min_size=8, max_size=8)
 _count = st.integers(0, 10**6)
+_by_class = st.tuples(*[_count] * len(BeatClass))
 _measured = st.none() | st.builds(Measured, _number, _maybe, _count)
 _runs = st.none() | st.builds(ExtremeRun, _number, _number, _count, _number)
 _ectopy = st.builds(
@@ -79,6 +80,18 @@ def beats(draw: st.DrawFn) -> Beats:
     )
 
 
+@st.composite
+def windows(draw: st.DrawFn) -> Windows:
+    n = draw(st.integers(0, 3))
+    size = {"min_size": n, "max_size": n}
+    return Windows(
+        seconds=10,
+        heart_rate=tuple(draw(st.lists(_maybe, **size))),
+        unreadable_s=tuple(draw(st.lists(st.integers(0, 10), **size))),
+        quality=draw(_tuples(st.text("gnmfsox", **size))),
+    )
+
+
 subjects = st.builds(
     Subject,
     name=_text,
@@ -101,7 +114,7 @@ _summaries = st.builds(
     ),
     hours=_tuples(
         st.builds(
-            Hour, _number, _number, _tuples(_count), _maybe, _maybe, _maybe, _maybe, _count,
+            Hour, _number, _number, _by_class, _maybe, _maybe, _maybe, _maybe, _count,
             _ectopy, _ectopy, _number, _count, _tuples(_count), _intervals,
         )
     ),
@@ -125,13 +138,7 @@ reports = st.builds(
         Provenance, _text, _text, _text, _tuples(st.builds(ModelUsed, _text, _text)), _text
     ),
     beats=beats(),
-    windows=st.builds(
-        Windows,
-        seconds=st.just(10),
-        heart_rate=_tuples(_maybe),
-        unreadable_s=_tuples(st.integers(0, 10)),
-        quality=_tuples(st.text("gnmfsox", max_size=3)),
-    ),
+    windows=windows(),
     findings=_findings,
     measurements=_tuples(st.builds(Measurement, _text, _maybe, _text, _maybe)),
     summary=st.none() | _summaries,

@@ -1,14 +1,24 @@
 from __future__ import annotations
 
-import contextlib
 import json
+import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.report import SCHEMA_VERSION, Beats, Measurement, Report, ReportError
+from app.report import (
+    SCHEMA_VERSION,
+    Beats,
+    Measurement,
+    Provenance,
+    Report,
+    ReportError,
+    Subject,
+    Waves,
+    Windows,
+)
 from signals.ecg.beat import BeatClass
 from tests.app.strategies import reports
 
@@ -25,13 +35,98 @@ def test_every_report_says_that_it_is_a_proposal_for_research_use(report: Report
     assert "Research use only" in values["notice"]
 
 
+_scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from([0, -1, 99, 2**63, 10**400, 0.5, math.nan, math.inf, "", "N"])
+    | st.floats()
+    | st.text(max_size=3)
+)
+_values = st.recursive(
+    _scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=6,
+)
+
+
+def _damage(values: object, data: st.DataObject) -> object:
+    """Put anything in a place of a tree of JSON values."""
+    if not isinstance(values, dict | list) or not values or data.draw(st.integers(0, 5)) == 0:
+        return data.draw(_values)
+    keys = sorted(values) if isinstance(values, dict) else range(len(values))
+    key = data.draw(st.sampled_from(keys))
+    values[key] = _damage(values[key], data)
+    return values
+
+
+@settings(max_examples=150, deadline=None)
 @given(reports, st.data())
-def test_a_damaged_report_is_refused_or_read(report: Report, data: st.DataObject) -> None:
-    values = report.to_dict()
-    part = data.draw(st.sampled_from(sorted(values)))
-    values[part] = data.draw(st.none() | st.integers() | st.text() | st.lists(st.none()))
-    with contextlib.suppress(ReportError):
-        Report.from_json(json.dumps(values))
+def test_whatever_stands_anywhere_is_refused_or_read(report: Report, data: st.DataObject) -> None:
+    try:
+        read = Report.from_json(json.dumps(_damage(report.to_dict(), data)))
+    except ReportError:
+        return
+    again = Report.from_json(read.to_json())
+    assert again == read
+    read.headline()
+
+
+_GATE = json.loads(
+    Report.to_json(
+        Report(
+            Subject("a", "EDF", 3.0, None, (), ()),
+            Provenance("", "", "", (), ""),
+            Beats(
+                250.0,
+                np.array([1, 2]),
+                np.zeros(2, np.int8),
+                np.zeros(2, np.uint8),
+                np.zeros(2, np.int16),
+                Waves(np.zeros(2, np.int8), np.zeros((8, 2), np.int16), ()),
+            ),
+            Windows(10.0, (60.0,), (0,), ("g",)),
+            (),
+            (Measurement("longest_rr", 1.0, "s"),),
+        )
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("schema_version", 0),
+        ("schema_version", 1.5),
+        ("schema_version", True),
+        ("beats.samples", 5),
+        ("beats.samples", [[1], [2]]),
+        ("beats.samples", [1.5, 2]),
+        ("beats.samples", [2, 1]),
+        ("beats.samples", [-1, 1]),
+        ("beats.rate", 0),
+        ("beats.rate", math.inf),
+        ("beats.percent", [101, 0]),
+        ("beats.waves.p_waves", [99, 0]),
+        ("beats.waves.points_ms", [[0, 0]] * 3),
+        ("beats.waves.points_ms", []),
+        ("beats.waves.lead_points_ms", [[0, 0]] * 8),
+        ("windows.quality", ["gg"]),
+        ("windows.quality", ["?"]),
+        ("windows.seconds", 0),
+        ("measurements.0.value", math.nan),
+    ],
+)
+def test_what_the_gate_is_for(path: str, value: object) -> None:
+    Report.from_json(json.dumps(_GATE))
+    damaged = json.loads(json.dumps(_GATE))
+    *way, last = [int(step) if step.isdigit() else step for step in path.split(".")]
+    part = damaged
+    for step in way:
+        part = part[step]
+    part[last] = value
+    with pytest.raises(ReportError):
+        Report.from_json(json.dumps(damaged))
 
 
 @pytest.mark.parametrize(
