@@ -76,10 +76,10 @@ def evaluate(
     if labels and numbers is not None:
         raise typer.BadParameter("--leads and --channels exclude each other")
     tasks = _tasks(folder, annotator)
-    database = folder.resolve().name
-    target = out or Path(f"evaluation-{database}" + f"-{annotator}" * (annotator != "atr"))
+    place = folder.resolve()
+    target = out or Path(f"evaluation-{place.name}" + f"-{annotator}" * (annotator != "atr"))
     check_folder(target)
-    evaluation = _evaluate(tasks, database, annotator, labels, numbers, jobs, quiet=json)
+    evaluation = _evaluate(tasks, place, annotator, labels, numbers, jobs, quiet=json)
     write_evaluation(evaluation, target)
     if json:
         say_json(evaluation.to_dict())
@@ -116,7 +116,7 @@ def _tasks(folder: Path, annotator: str) -> list[Task]:
 
 def _evaluate(
     tasks: Sequence[Task],
-    database: str,
+    place: Path,
     annotator: str,
     leads: Sequence[str] | None,
     channels: Sequence[int] | None,
@@ -127,7 +127,7 @@ def _evaluate(
     """Score every record; CommandError if none can be."""
     from app.batch import problem_with
     from app.cli.progress import progress_bar
-    from app.evaluation import Evaluation, Failed, evaluate_record
+    from app.evaluation import Evaluation, Failed, evaluate_record, trained_on
     from app.workers import run_tasks
 
     work = partial(evaluate_record, annotator=annotator, leads=leads, channels=channels)
@@ -147,12 +147,13 @@ def _evaluate(
     if not records:
         raise CommandError(f"no record could be scored; the first: {failed[0].problem}")
     return Evaluation(
-        database=database,
+        database=place.name,
         annotator=annotator,
         chosen=_chosen(annotator, leads, channels, records),
         evaluated_at=datetime.now(UTC).isoformat(timespec="seconds"),
         records=tuple(sorted(records, key=lambda record: _by_number(record.name))),
         failed=tuple(sorted(failed, key=lambda one: _by_number(one.name))),
+        trained_on=trained_on(place, records),
     )
 
 
@@ -180,6 +181,8 @@ def _say_summary(evaluation: Evaluation, target: Path) -> None:
     from app.evaluation import headline
 
     say_table(("", "Gross", "Average"), headline(evaluation.gross.values(), evaluation.average))
+    if evaluation.caution:
+        say(f"\n{evaluation.caution}")
     n_failures = sum(len(record.failures) for record in evaluation.records)
     say(
         f"\nRecords scored: {len(evaluation.records)}, failed: {len(evaluation.failed)}\n"

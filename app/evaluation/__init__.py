@@ -3,6 +3,7 @@
 from app.evaluation.document import Evaluation, Failed
 from app.evaluation.record import EvaluationError, RecordResult, Task, evaluate_record
 from app.evaluation.tables import headline
+from app.evaluation.training import trained_on
 from app.evaluation.write import check_folder, write_evaluation
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "check_folder",
     "evaluate_record",
     "headline",
+    "trained_on",
     "write_evaluation",
 ]

@@ -47,6 +47,8 @@ class Evaluation:
         At least one, in the order to show them in.
     failed : tuple of Failed
         The others.
+    trained_on : tuple of str
+        Names of the records that the models were trained on.
     """
 
     database: str
@@ -55,6 +57,7 @@ class Evaluation:
     evaluated_at: str
     records: tuple[RecordResult, ...]
     failed: tuple[Failed, ...]
+    trained_on: tuple[str, ...]
 
     @cached_property
     def gross(self) -> Score:
@@ -71,6 +74,16 @@ class Evaluation:
         """What the reports were made with, each once, without input and time."""
         made = (replace(r.provenance, analysed_at="", input_sha256="") for r in self.records)
         return list(dict.fromkeys(made))
+
+    @property
+    def caution(self) -> str:
+        """What to know before the figures are believed; empty where there is nothing."""
+        if not self.trained_on:
+            return ""
+        return (
+            f"{len(self.trained_on)} of the {len(self.records)} records are, by their names, among "
+            "those that the models were trained on: the figures are not those of new patients."
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document as JSON values; what is not defined is null."""
@@ -90,6 +103,7 @@ class Evaluation:
                 }
                 for made in self.origins
             ],
+            "trained_on": list(self.trained_on),
             "protocol": list(PROTOCOL),
             "matrix_labels": list(MATRIX_LABELS),
             "gross": _score_dict(self.gross),

@@ -94,6 +94,8 @@ def _facts(evaluation: Evaluation) -> str:
         ("Disagreements", f"{n_failures:,}, each with its time in failures.csv"),
         ("Evaluated", evaluation.evaluated_at),
     ]
+    if evaluation.caution:
+        facts.append(("Caution", evaluation.caution))
     for origin in evaluation.origins:
         facts.append(("Software", origin.software))
         facts += [("Model", f"{model.id}, SHA-256 {model.sha256}") for model in origin.models]

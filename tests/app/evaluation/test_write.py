@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from app.evaluation import (
     Task,
     check_folder,
     evaluate_record,
+    trained_on,
     write_evaluation,
 )
 from app.evaluation.page import clock
@@ -40,6 +42,7 @@ def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
         evaluated_at="2026-01-02T03:04:05+00:00",
         records=tuple(records),
         failed=(Failed("c", "c.hea: <nothing> & no more"),),
+        trained_on=("b",),
     )
 
 
@@ -79,8 +82,28 @@ def test_the_page_is_whole_and_tells_all_tables(evaluation: Evaluation, tmp_path
     assert {record.provenance.input_sha256 for record in evaluation.records} <= set(
         page.texts["td"]
     )
+    assert "1 of the 2 records are, by their names, among" in " ".join(page.texts["dd"])
     assert "–" in page.texts["td"]  # atrial fibrillation, which there was none of
     assert "nan" not in " ".join(page.texts["td"])
+
+
+@pytest.mark.parametrize(
+    ("folder", "known"),
+    [
+        ("mitdb", ("101", "below/203")),
+        ("mit-bih-arrhythmia-database-1.0.0", ("101", "below/203")),
+        ("files/MITDB/1.0.0", ("101", "below/203")),
+        ("ours", ()),
+        ("ludb", ("101",)),
+    ],
+)
+def test_records_that_the_models_learnt_from_are_known_by_their_names(
+    evaluation: Evaluation, folder: str, known: tuple[str, ...]
+) -> None:
+    names = ("101", "below/203", "x")
+    records = [replace(evaluation.records[0], name=name) for name in names]
+    assert trained_on(Path("/data", folder), records) == known
+    assert replace(evaluation, trained_on=()).caution == ""
 
 
 def test_the_document_is_json_with_null_for_what_is_not_defined(evaluation: Evaluation) -> None:
