@@ -35,8 +35,7 @@ from numpy.typing import NDArray
 from signals.ecg._ventricular_shape import N_SHAPES, WINDOW, ShapeMeter
 from signals.ecg.ventricular import LEAST_HEIGHT, WEIGHTS, VentricularDetector
 from signals.quality import QualityMeter, is_readable
-from signals.readers import open_recording
-from signals.readers._wfdb_annotations import read_marks
+from signals.readers import open_recording, read_annotations
 from signals.recording import MILLIVOLT
 
 Stretches = list[tuple[int, int]]
@@ -132,7 +131,7 @@ def load(header: Path) -> Record:
     seconds = int(signal.shape[1] / rate)
     rhythm = np.full(seconds, "", object)
     notes = header.with_suffix(".atr")
-    for tick, symbol, note in read_marks(notes).found if notes.exists() else ():
+    for tick, symbol, note in read_annotations(header, "atr").found if notes.exists() else ():
         if symbol == "+":
             rhythm[round(tick / rate) :] = note
     return Record(

@@ -39,8 +39,7 @@ from signals.ecg.ec57.waves import (
     measured_waves,
 )
 from signals.ecg.qrs import QrsDetector
-from signals.readers import open_recording
-from signals.readers._wfdb_annotations import read_marks
+from signals.readers import open_recording, read_annotations
 from signals.recording import MILLIVOLT
 
 Times = dict[str, NDArray[np.float64]]
@@ -57,7 +56,7 @@ def main() -> None:
     warnings.simplefilter("ignore")  # NeuroKit2 warns of every lead that it can make little of
     print(str(__doc__).rpartition("\n\n")[2])
     ludb = [
-        ([read_lead(header, 1)], reference(header.with_suffix(".ii"), 500.0))
+        ([read_lead(header, 1)], reference(header, "ii"))
         for header in sorted((options.recordings / "ludb").glob("*.hea"), key=lambda h: int(h.stem))
     ]
     qtdb = [excerpt(header) for header in sorted((options.recordings / "qtdb").glob("*.hea"))]
@@ -95,7 +94,7 @@ def excerpt(header: Path) -> tuple[list[Lead], Times]:
 
     The readers marked a minute of 15, and NeuroKit2 would take half an hour for all of it.
     """
-    truth = reference(header.with_suffix(".q1c"), 250.0)
+    truth = reference(header, "q1c")
     marks = np.concatenate(list(truth.values()))
     begin, end = max(float(marks.min()) - 10, 0.0), float(marks.max()) + 10
     leads = []
@@ -105,8 +104,9 @@ def excerpt(header: Path) -> tuple[list[Lead], Times]:
     return leads, {point: times - start for point, times in truth.items()}
 
 
-def reference(path: Path, rate: float) -> Times:
-    return annotated_waves(read_marks(path).found, rate)
+def reference(header: Path, annotator: str) -> Times:
+    marks = read_annotations(header, annotator)
+    return annotated_waves(marks.found, marks.rate)
 
 
 def tracekeep(lead: Lead) -> Times:

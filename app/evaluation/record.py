@@ -20,9 +20,7 @@ from signals.ecg.ec57.reading import Reading, is_inside, reading_of
 from signals.ecg.ec57.runs import RunKind, compare_runs
 from signals.ecg.ec57.share import Share
 from signals.ecg.ec57.waves import R_PEAK, annotated_waves, compare_waves, measured_waves
-from signals.readers import open_recording
-from signals.readers._wfdb_annotations import read_marks
-from signals.readers._wfdb_header import read_header
+from signals.readers import open_recording, read_annotations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -144,7 +142,7 @@ def evaluate_record(
         if own and chosen is None and recording.duration > SHORT_S:
             chosen = own
         report = analyze_recording(recording, leads=chosen)
-    marks = _reference_marks(task.header, path, report.beats.rate)
+    marks = _reference_marks(task.header, annotator, report.beats.rate)
     waves = annotated_waves(marks, report.beats.rate)
     start = 0.0
     if waves:
@@ -189,13 +187,13 @@ def _labels(recording: Recording, channels: Sequence[int] | None) -> list[str] |
     return [labels[number] for number in channels]
 
 
-def _reference_marks(header: Path, path: Path, rate: float) -> Marks:
+def _reference_marks(header: Path, annotator: str, rate: float) -> Marks:
     """Return sample (at `rate`), symbol and note of each annotation."""
-    marks = read_marks(path)
-    if not marks.is_complete:
-        raise EvaluationError(f"its reference annotations ({path.name}) are cut off")
-    ticks = marks.rate or read_header(header).rate
-    return [(round(tick / ticks * rate), symbol, note) for tick, symbol, note in marks.found]
+    file = read_annotations(header, annotator)
+    if not file.is_complete:
+        name = f"{header.stem}.{annotator}"
+        raise EvaluationError(f"its reference annotations ({name}) are cut off")
+    return [(round(tick / file.rate * rate), symbol, note) for tick, symbol, note in file.found]
 
 
 def _score_readings(report: Report, marks: Marks, start: float) -> tuple[Score, list[Failure]]:

@@ -12,8 +12,7 @@ from ml.tasks.wave_strips import GRID_RATE, STRIP_POINTS, WaveStrips
 from signals.ecg.beat import beat_class_of
 from signals.ecg.ec57.waves import annotated_waves
 from signals.ecg.qrs import QrsDetector
-from signals.readers import open_recording
-from signals.readers._wfdb_annotations import read_marks
+from signals.readers import open_recording, read_annotations
 from signals.recording import MILLIVOLT
 
 if TYPE_CHECKING:
@@ -168,7 +167,7 @@ def read_samples(header: Path) -> tuple[float, NDArray[np.float32], NDArray[np.i
 def read_ludb(data: Path, record: str) -> Source:
     """Read a record of ludb, each lead with its own marks."""
     rate, samples, peaks = read_samples(data / f"ludb/{record}.hea")
-    found = [read_marks(data / f"ludb/{record}.{lead}").found for lead in LUDB_LEADS]
+    found = [read_annotations(data / f"ludb/{record}.hea", lead).found for lead in LUDB_LEADS]
     return Source(
         f"ludb/{record}",
         rate,
@@ -182,7 +181,7 @@ def read_ludb(data: Path, record: str) -> Source:
 def read_qtdb(data: Path, record: str) -> Source:
     """Read a record of qtdb, both leads with the marks of the first reader."""
     rate, samples, peaks = read_samples(data / f"qtdb/{record}.hea")
-    found = read_marks(data / f"qtdb/{record}.q1c").found
+    found = read_annotations(data / f"qtdb/{record}.hea", "q1c").found
     n = len(samples)
     waves, marks = parse(found), annotated_waves(found, rate)
     return Source(f"qtdb/{record}", rate, samples, peaks, (waves,) * n, (marks,) * n)
@@ -200,7 +199,7 @@ def read_strip(data: Path, record: str, *, fibrillates: bool) -> Source:
 def read_arrhythmia(data: Path, record: str) -> Source:
     """Read a record of mitdb with what its rhythm notes say of P waves."""
     rate, samples, peaks = read_samples(data / f"mitdb/{record}.hea")
-    found = read_marks(data / f"mitdb/{record}.atr").found
+    found = read_annotations(data / f"mitdb/{record}.hea", "atr").found
     notes = [(tick, note) for tick, symbol, note in found if symbol == "+"]
     ends = [tick for tick, _ in notes[1:]] + [samples.shape[1]]
     no_p, sinus = [], []

@@ -1,4 +1,7 @@
-"""Recordings from files: :func:`open_recording` and :func:`find_recordings`."""
+"""Recordings from files: :func:`open_recording`, :func:`find_recordings`.
+
+:func:`read_annotations` reads the annotations of a WFDB record that are not opened with it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from signals.readers import edf, wfdb
+from signals.readers._wfdb_annotations import Marks, read_marks
 from signals.readers._wfdb_header import read_header
 from signals.recording import RecordingError
 
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
 
     from signals.recording import Recording
 
-__all__ = ["find_recordings", "open_recording"]
+__all__ = ["Marks", "find_recordings", "open_recording", "read_annotations"]
 
 _FORMATS = "WFDB, EDF, EDF+ and BDF"
 _ENDINGS = {".edf", ".bdf"}
@@ -68,6 +72,29 @@ def find_recordings(paths: Iterable[Path]) -> Iterator[Path]:
             if identity not in seen:
                 seen.add(identity)
                 yield found
+
+
+def read_annotations(header: Path, annotator: str) -> Marks:
+    """Read an annotation file of a WFDB record.
+
+    Parameters
+    ----------
+    header : pathlib.Path
+        The ``.hea`` file of the record.
+    annotator : str
+        Ending of the annotation file beside it, without the dot.
+
+    Raises
+    ------
+    RecordingError
+        If one of the two is not there, or cannot be read.
+    """
+    path = header.with_suffix(f".{annotator}")
+    rate = read_header(header).rate
+    try:
+        return read_marks(path, rate)
+    except OSError as error:
+        raise RecordingError(path, f"cannot be read: {error.strerror or error}") from error
 
 
 def _named(path: Path) -> Path:

@@ -34,12 +34,12 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What a file holds.
+    """What an annotation file holds.
 
     Parameters
     ----------
-    rate : float or None
-        Ticks in a second, where the file has its own.
+    rate : float
+        Ticks in a second.
     found : tuple of (int, str, str)
         Tick, symbol and note of each annotation, in the file's order.
     unknown : int
@@ -48,14 +48,21 @@ class Marks:
         Whether the end was reached, as opposed to a cut.
     """
 
-    rate: float | None
+    rate: float
     found: tuple[tuple[int, str, str], ...]
     unknown: int
     is_complete: bool
 
 
-def read_marks(path: Path) -> Marks:
+def read_marks(path: Path, rate: float) -> Marks:
     """Read the annotation file at `path`.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    rate : float
+        Ticks in a second, unless the file has its own: finer than the signal's samples, say.
 
     Raises
     ------
@@ -68,14 +75,13 @@ def read_marks(path: Path) -> Marks:
         raise OSError("larger than any annotation file")
     marks: list[Mark] = []
     is_complete = _decode(data, marks)
-    rate = None
     symbols = dict(enumerate(ANNOTATION_SYMBOLS))
     found = []
     unknown = 0
     for mark in marks:
         if mark.tick == 0 and mark.code == NOTE and mark.note:
             if match := _RATE.match(mark.note):
-                rate = float(match[1]) or None
+                rate = float(match[1]) or rate
             elif match := _DEFINITION.match(mark.note):
                 symbols[int(match[1])] = match[2]
             if mark.note.startswith("##") or match:

@@ -303,22 +303,20 @@ def _annotations(
     if not path.is_file():
         return ()
     try:
-        marks = read_marks(path)
+        marks = read_marks(path, rate)
     except OSError as error:
         repairs.append(f"The annotations ({path.name}) cannot be read: {error.strerror or error}.")
         return ()
     if not marks.is_complete:
         repairs.append(f"The annotations ({path.name}) are cut off: they are read to there.")
-    # an annotation file may count in ticks of its own, finer than the signal's samples
-    ticks = marks.rate or rate
-    inside = [mark for mark in marks.found if 0 <= mark[0] / ticks <= n_frames / rate]
+    inside = [mark for mark in marks.found if 0 <= mark[0] / marks.rate <= n_frames / rate]
     if left_out := marks.unknown + len(marks.found) - len(inside):
         repairs.append(
             f"{left_out:,} annotations ({path.name}) are of no known kind or lie outside of the "
             "recording: they are left out."
         )
     return tuple(
-        Annotation(when / ticks, symbol, note=note) for when, symbol, note in sorted(inside)
+        Annotation(when / marks.rate, symbol, note=note) for when, symbol, note in sorted(inside)
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from signals.readers import find_recordings, open_recording
+from signals.readers import find_recordings, open_recording, read_annotations
 from signals.recording import RecordingError
 
 HEADER = "r 1 360 10\nr.dat 16 200 0 0 0 0 0 ECG\n"
@@ -27,6 +27,18 @@ def test_any_file_of_a_wfdb_record_opens_it(record: Path, name: str) -> None:
     recording = open_recording(record.with_name(name))
     assert (recording.format, recording.name) == ("WFDB", "r")
     assert len(recording.annotations) == 1
+
+
+def test_annotations_are_read_by_their_ending(record: Path) -> None:
+    record.with_suffix(".qrs").write_bytes(bytes([7, 1 << 2, 9, 5 << 2, 0, 0]))
+    marks = read_annotations(record, "qrs")
+    assert (marks.rate, marks.found) == (360, ((7, "N", ""), (16, "V", "")))
+    assert marks.is_complete
+    with pytest.raises(RecordingError, match=r"r\.ii.*No such file"):
+        read_annotations(record, "ii")
+    record.unlink()
+    with pytest.raises(RecordingError):
+        read_annotations(record, "qrs")
 
 
 def test_a_relative_path(record: Path, monkeypatch: pytest.MonkeyPatch) -> None:
