@@ -5,7 +5,7 @@ k of 1 to 4 beats, and of these four the least, as a share of the median RR inte
 has no memory, so no lag helps; a rhythm that repeats itself every k beats (ectopy in bigeminy,
 trigeminy or quadrigeminy, and breathing over four beats) is regular at that lag; and since all are
 medians, single ectopic beats, wrong labels, missed and false beats weigh little. Where P waves are
-known, a window is not in fibrillation if half of its beats or more have one of their own.
+known, a window is not in fibrillation if too many of its beats have one of their own.
 
 In the spirit of detectors that need few operations and short windows: A. Petrėnas et al.,
 "Low-complexity detection of atrial fibrillation in continuous long-term monitoring", Comput. Biol.
@@ -15,13 +15,15 @@ IEEE Trans. Biomed. Eng. 55 (2008) 1219 (differences of successive intervals).
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 
 from signals.ecg.episode import Episode, RhythmKind
+from signals.ecg.waves import PWave
 
 _LAGS = (1, 2, 3, 4)
-_CONDUCTED_SHARE = 0.5
+_LENGTHS_PER_LAG = 4
+"""In a window shorter than this many times a lag, too few intervals are that far apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,8 @@ class Interval:
         Sum of all readable RR intervals up to its end, s.
     readable_n : int
         Their number.
-    conducted : bool
-        Whether the beat that ends it is known to have a P wave of its own.
+    p : PWave
+        What was decided of the P wave of the beat that ends it.
     """
 
     onset: float
@@ -47,7 +49,7 @@ class Interval:
     beat: int
     readable_s: float
     readable_n: int
-    conducted: bool
+    p: PWave
 
     @property
     def rr(self) -> float:
@@ -65,9 +67,15 @@ class FibrillationDetector:
     ----------
     window : int
         Intervals that are judged together.
+    fewest : int
+        Intervals that are judged together where there are no more before a gap or the end.
     irregularity, irregularity_over : float
         Share of the median RR interval from which a window is irregular, and below which it is
         regular again.
+    conducted_share : float
+        Share of beats with a P wave of their own from which a window is not in fibrillation.
+    without_p : int
+        Beats of a window that must be known to have no P wave for it to be in fibrillation.
     shortest_s : float
         Length from which irregular rhythm is an episode, s.
     longest_gap_s : float
@@ -78,19 +86,31 @@ class FibrillationDetector:
         self,
         *,
         window: int,
+        fewest: int,
         irregularity: float,
         irregularity_over: float,
+        conducted_share: float,
+        without_p: int,
         shortest_s: float,
         longest_gap_s: float,
     ) -> None:
         self._window = window
+        self._fewest = fewest
         self._irregularity = irregularity
         self._irregularity_over = irregularity_over
+        self._conducted_share = conducted_share
+        self._without_p = without_p
         self._shortest_s = shortest_s
         self._longest_gap_s = longest_gap_s
+        beats = f"{window} beats" if fewest == window else f"{fewest} or more beats"
         self._rule = (
-            f"RR intervals of {window} beats at every distance of 1 to {max(_LAGS)} beats "
-            f"{100 * irregularity:g} % or more apart, for {shortest_s:g} s or more"
+            f"RR intervals of {beats} at every distance of 1 to {max(_LAGS)} beats "
+            f"{100 * irregularity:g} % or more apart, "
+            + (
+                f"under {100 * conducted_share:g} % of them after a P wave"
+                if without_p
+                else f"for {shortest_s:g} s or more"
+            )
         )
         self._intervals: deque[Interval] = deque()
         self._n_judged = 0  # of `_intervals`, from the left
@@ -98,16 +118,16 @@ class FibrillationDetector:
         self._first: Interval | None = None
         self._last: Interval | None = None
         self._shortest_rr = 0.0
-        self._n_conducted = 0
+        self._n_with: Counter[PWave] = Counter()
         self._settled = 0.0
         self._latest = (0.0, 0.0)
 
     def push(self, interval: Interval) -> list[Episode]:
         """Take the next interval; return the episodes that it shows to be over."""
-        self._n_conducted += interval.conducted
+        self._n_with[interval.p] += 1
         self._intervals.append(interval)
         if len(self._intervals) > self._window:
-            self._n_conducted -= self._intervals.popleft().conducted
+            self._n_with[self._intervals.popleft().p] -= 1
             self._n_judged -= 1
         if len(self._intervals) == self._window:
             self._irregular = self._is_irregular()
@@ -122,11 +142,13 @@ class FibrillationDetector:
 
     def finish(self) -> list[Episode]:
         """Judge what is left by the last verdict; return as :meth:`push` does. Starts afresh."""
+        if self._fewest <= len(self._intervals) < self._window:
+            self._irregular = self._is_irregular()
         episodes = self._judge(up_to=len(self._intervals)) + self._close()
         self._irregular = False
         self._intervals.clear()
         self._n_judged = 0
-        self._n_conducted = 0
+        self._n_with.clear()
         return episodes
 
     def overlaps(self, onset: float, end: float) -> bool | None:
@@ -140,7 +162,10 @@ class FibrillationDetector:
         return onset <= self._latest[1] and end >= self._latest[0]
 
     def _is_irregular(self) -> bool:
-        if self._n_conducted >= _CONDUCTED_SHARE * self._window:
+        n = len(self._intervals)
+        if self._n_with[PWave.CONDUCTED] >= self._conducted_share * n:
+            return False
+        if self._n_with[PWave.NONE] < self._without_p:
             return False
         rr = [interval.rr for interval in self._intervals]
         limit = self._irregularity_over if self._irregular else self._irregularity
@@ -148,6 +173,7 @@ class FibrillationDetector:
         return all(
             _median([abs(a - b) for a, b in zip(rr, rr[lag:], strict=False)]) >= least
             for lag in _LAGS
+            if _LENGTHS_PER_LAG * lag <= n
         )
 
     def _judge(self, up_to: int) -> list[Episode]:

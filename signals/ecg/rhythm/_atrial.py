@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from signals.ecg.beat import BeatClass
 from signals.ecg.fibrillation import FibrillationDetector, Interval
 from signals.ecg.rhythm._runs import supraventricular_runs
-from signals.ecg.waves import PWave
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,11 +29,15 @@ class AtrialRhythms:
         self._runs = supraventricular_runs(limits)
         self._fibrillation = FibrillationDetector(
             window=limits.fibrillation_intervals,
+            fewest=limits.fibrillation_fewest,
             irregularity=limits.fibrillation_irregularity,
             irregularity_over=limits.fibrillation_over,
+            conducted_share=limits.fibrillation_conducted,
+            without_p=limits.fibrillation_without_p,
             shortest_s=limits.fibrillation_s,
             longest_gap_s=limits.gap_s,
         )
+        self._keeps_lone = limits.lone_s_in_fibrillation
         self._interval: Interval | None = None  # before the last beat
         self._kinds: tuple[BeatClass | None, BeatClass | None] = (None, None)  # of the last two
         self._basic = False  # whether the last beat but one belongs to the basic rhythm
@@ -50,7 +53,7 @@ class AtrialRhythms:
                 beat.number,
                 beat.readable_s,
                 beat.readable_n,
-                beat.p is PWave.CONDUCTED,
+                beat.p,
             )
         episodes += self._fibrillation.pass_time(beat.time)
         return episodes + self._outside_fibrillation(self._runs.push(beat))
@@ -62,7 +65,8 @@ class AtrialRhythms:
     def _judge_last_beat(self, following: BeatClass | None) -> list[Episode]:
         before, last = self._kinds
         lone = last is BeatClass.S and before is not BeatClass.S and following is not BeatClass.S
-        was_basic, self._basic = self._basic, last is not BeatClass.V and not lone
+        basic = last is not BeatClass.V and (self._keeps_lone or not lone)
+        was_basic, self._basic = self._basic, basic
         self._kinds = (last, following)
         if self._interval is not None and was_basic and self._basic:
             return self._fibrillation.push(self._interval)

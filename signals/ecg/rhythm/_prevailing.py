@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _BEGIN_SHARE = 0.8
 _END_SHARE = 0.5
+_DECIDED_SHARE = 0.5
+_DECIDED_OF = 60  # beats
+_UNPAIRED_SHARE = 0.1
 
 
 class _Judged(NamedTuple):
@@ -29,7 +32,8 @@ class _Prevailing(ABC):
     """A rhythm that begins when most beats of a window are in it and ends when few are.
 
     Beats of which it cannot be told, as ectopic and unreadable ones, neither begin nor end it,
-    unless there is nothing else for too long.
+    unless there is nothing else for too long, or P waves are undecided in most of the last 60
+    beats: a minute of them, so that some noise in a night does not break it into pieces.
     """
 
     _kind: RhythmKind
@@ -40,6 +44,9 @@ class _Prevailing(ABC):
         self._end_beats = limits.p_wave_beats_over
         self._shortest_s = limits.p_wave_rhythm_s
         self._gap_s = limits.gap_s
+        self._break_s = limits.p_wave_gap_s
+        self._readable_until = 0.0
+        self._undecided: deque[bool] = deque(maxlen=_DECIDED_OF)
         self._recent: deque[_Judged] = deque()
         self._n_fitting = 0  # of `_recent`, once it has begun
         self._first: TrackedBeat | None = None
@@ -52,14 +59,22 @@ class _Prevailing(ABC):
 
     def push(self, beat: TrackedBeat) -> list[Episode]:
         episodes: list[Episode] = []
-        if self._recent and beat.time - self._recent[-1].beat.time > self._gap_s:
+        if self._is_gap(beat):
             episodes = self.finish()
+            self._undecided.clear()
+        self._undecided.append(beat.p is PWave.UNREADABLE)
+        decided = sum(self._undecided) <= (1 - _DECIDED_SHARE) * len(self._undecided)
+        if self._first is not None and not decided:
+            episodes += self.finish()
         fits = self._judge(beat)
         if fits is None:
             return episodes
         self._recent.append(_Judged(beat, fits))
         if self._first is None:
-            self._try_to_begin()
+            if len(self._recent) > self._begin_beats:
+                self._recent.popleft()
+            if decided:
+                self._try_to_begin()
             return episodes
         self._n_fitting += fits
         if len(self._recent) > self._end_beats:
@@ -81,9 +96,18 @@ class _Prevailing(ABC):
             return []
         return [spanning(self._kind, first, last, shortest_rr, self._rule)]
 
+    def _is_gap(self, beat: TrackedBeat) -> bool:
+        """Return whether the rhythm before `beat` is not to be followed up to it."""
+        is_read = beat.rr is not None and beat.rr <= self._break_s
+        begins = beat.before if is_read else beat.time
+        is_break = begins - self._readable_until > self._break_s
+        if is_break or beat.rr is not None:
+            self._readable_until = beat.time
+        if is_break or not self._recent:
+            return is_break
+        return beat.time - self._recent[-1].beat.time > self._gap_s
+
     def _try_to_begin(self) -> None:
-        if len(self._recent) > self._begin_beats:
-            self._recent.popleft()
         fitting = [one.beat for one in self._recent if one.fits]
         if len(fitting) < _BEGIN_SHARE * self._begin_beats:
             return
@@ -146,6 +170,8 @@ class Dissociation(_Prevailing):
     """P waves and QRS complexes that have nothing to do with each other, the latter slow and even.
 
     Third-degree block looks like this; so does a slow sinus node beside a junction that is faster.
+    Where each QRS complex has just one P wave, PR is badly measured rather than dissociated: before
+    a tenth of the beats there is none, or one more than their own.
     """
 
     _kind = RhythmKind.DISSOCIATION
@@ -155,6 +181,7 @@ class Dissociation(_Prevailing):
         self._least_rr = 60.0 / limits.dissociation_bpm
         self._step = limits.dissociation_step
         self._rr_before: float | None = None
+        self._unpaired: deque[bool] = deque(maxlen=limits.p_wave_beats_over)
         self._rule = (
             f"P waves unrelated to an even rhythm under {limits.dissociation_bpm:g} bpm "
             f"for {limits.p_wave_rhythm_s:g} s or more"
@@ -166,5 +193,8 @@ class Dissociation(_Prevailing):
             return None
         if beat.rr is None or rr_before is None:
             return None
+        self._unpaired.append(beat.p is PWave.NONE or bool(beat.lone_p))
+        if sum(self._unpaired) < _UNPAIRED_SHARE * len(self._unpaired):
+            return False
         even = abs(beat.rr - rr_before) <= self._step * rr_before
         return beat.p is PWave.UNRELATED and even and beat.rr > self._least_rr

@@ -18,7 +18,8 @@ class Silences:
     """Finds pauses and asystole, and knows where the recording can be read.
 
     Where a break lies between two beats, what is left of the interval is a pause only if it is
-    long enough for asystole: the first beats after noise are easily missed.
+    long enough for asystole: the first beats after noise are easily missed. So it is at the start
+    and the end of the recording, where the interval began before or goes on after it.
     """
 
     def __init__(self, rate: float, limits: RhythmThresholds) -> None:
@@ -45,7 +46,8 @@ class Silences:
         if (stop - start) / self._rate < self._pause_s:
             return []
         if self.is_readable(start, stop):
-            return self._silence(start, stop, starts + stops, self._pause_s)
+            shortest_s = self._pause_s if starts and stops else self._asystole_s
+            return self._silence(start, stop, starts + stops, shortest_s)
         silences = []
         readable_from, n_beats = start, int(starts)
         for broken_from, broken_to in self._breaks:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
+
+_MORE_THAN_A_STRIP = 512  # intervals: a minute at 500 beats a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,22 @@ class RhythmThresholds:
         When fibrillation begins and ends; see :mod:`signals.ecg.fibrillation`. Chosen on the 24
         MIT-BIH development records: of their windows of sinus rhythm, 95 % have less than 0.07; of
         those in fibrillation (records 201 and 203), 95 % have more than 0.11.
+    fibrillation_fewest : int, default 32
+        Intervals that are judged together where there are no more before a gap or the end.
+    fibrillation_conducted : float, default 0.5
+        Share of beats with a P wave of their own from which a window is not in fibrillation.
+    fibrillation_without_p : int, default 0
+        Beats of a window that must be known to have no P wave for it to be in fibrillation.
+    lone_s_in_fibrillation : bool, default False
+        Whether the intervals beside a lone supraventricular beat are judged too.
     p_wave_beats, p_wave_beats_over : int, default 5 and 20
         Beats with a decided P wave that are judged together: sinus rhythm, first-degree block and
         dissociation begin with four of five, so few that an ECG of 10 s at 40 beats a minute, of
         which the first P wave may be cut off, has enough. They are over when it is fewer than half
         of the last 20: a P wave that is not seen now and then does not break a night into pieces.
+    p_wave_gap_s : float, default 4
+        Time without a readable interval that these are not followed across. A convention of ours:
+        little more than the shortest ventricular fibrillation.
     p_wave_rhythm_s : float, default 4
         Shortest of these. A convention of ours: less than half of a 10-s ECG, so that P waves may
         be missing at both of its ends.
@@ -92,8 +106,13 @@ class RhythmThresholds:
     fibrillation_intervals: int = 32
     fibrillation_irregularity: float = 0.10
     fibrillation_over: float = 0.08
+    fibrillation_fewest: int = 32
+    fibrillation_conducted: float = 0.5
+    fibrillation_without_p: int = 0
+    lone_s_in_fibrillation: bool = False
     p_wave_beats: int = 5
     p_wave_beats_over: int = 20
+    p_wave_gap_s: float = 4.0
     p_wave_rhythm_s: float = 4.0
     first_degree_pr_s: float = 0.2
     pr_step_s: float = 0.02
@@ -101,3 +120,34 @@ class RhythmThresholds:
     atrial_bpm: float = 100.0
     dissociation_bpm: float = 60.0
     dissociation_step: float = 0.1
+
+    @classmethod
+    def for_strip(cls, duration_s: float) -> Self:
+        """Return the thresholds for an ECG of up to a minute, which is judged as a whole.
+
+        A rate is told if it lasts for half of the strip, over four intervals at a time.
+
+        Fibrillation is told of all intervals together, if there are eight or more. So few are
+        irregular at half of the usual limit, and at that limit sinus arrhythmia is too: P waves
+        decide. Under 0.3 of the beats have one of their own, and at least one is known to have
+        none. Lone supraventricular beats are kept, since in so short a stretch the early beats of
+        fibrillation are easily taken for them. Chosen on the development recordings of LUDB (10 s,
+        12 leads) and 500 of CinC 2017 (9 to 61 s, one lead).
+
+        Parameters
+        ----------
+        duration_s : float
+            Length of the recording, s.
+        """
+        return cls(
+            rate_intervals=4,
+            sustained_s=min(cls().sustained_s, duration_s / 2),
+            fibrillation_s=0.0,
+            fibrillation_intervals=_MORE_THAN_A_STRIP,
+            fibrillation_irregularity=0.05,
+            fibrillation_over=0.05,
+            fibrillation_fewest=8,
+            fibrillation_conducted=0.3,
+            fibrillation_without_p=1,
+            lone_s_in_fibrillation=True,
+        )

@@ -107,8 +107,8 @@ class RhythmTracker:
     def finish(self, end_sample: int) -> list[Episode]:
         """Return the episodes that the end of the recording, after `end_sample` samples, closes.
 
-        A recording that ends without beats for long enough ends with a pause of one beat, or with
-        asystole; one without any beat is a pause of none wherever it can be read.
+        A recording that ends without beats for long enough ends with asystole of one beat; one
+        without any beat is asystole of none wherever it can be read for as long.
         """
         episodes = [episode for rule in self._rules for episode in rule.finish()]
         start = self._last_sample or 0

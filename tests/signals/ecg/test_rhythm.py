@@ -75,10 +75,21 @@ def test_a_pause_parts_beats_of_one_pattern() -> None:
         assert _kinds(episodes) == [RhythmKind.PAUSE]
 
 
-def test_silence_before_the_first_beat_is_a_pause() -> None:
-    [pause] = _track(*_beats("NNNN", [3.0, 0.8, 0.8, 0.8]))
-    assert (pause.kind, pause.onset, pause.end) == (RhythmKind.PAUSE, 0.0, 3.0)
-    assert pause.n_beats == 1
+@pytest.mark.parametrize(("silence", "expected"), [(3.996, []), (4.0, [RhythmKind.ASYSTOLE])])
+def test_silence_at_the_ends_of_the_recording_is_asystole_or_nothing(
+    silence: float, expected: list[RhythmKind]
+) -> None:
+    samples, classes = _beats("NNNN", [silence, 0.8, 0.8, 0.8])
+    found = _track(samples, classes)
+    assert [(e.kind, e.onset, e.n_beats) for e in found] == [(kind, 0.0, 1) for kind in expected]
+    samples, classes = _beats("NNNN")
+    found = _track(samples, classes, end=int(samples[-1]) + round(silence * RATE))
+    assert [(e.kind, e.n_beats) for e in found] == [(kind, 1) for kind in expected]
+
+
+def test_three_beats_far_apart_have_two_pauses_between_them() -> None:
+    samples, classes = _beats("NNN", [2.8, 2.2, 2.2])
+    assert _kinds(_track(samples, classes, end=2500)) == [RhythmKind.PAUSE] * 2
 
 
 def test_beside_a_break_only_asystole_is_told() -> None:
@@ -124,11 +135,8 @@ def test_breaks_may_come_in_any_order() -> None:
     assert episodes + tracker.finish(late + 300 + 999) == []
 
 
-def test_recording_that_ends_without_beats_ends_with_a_pause() -> None:
+def test_less_than_asystole_before_a_break_at_the_end_is_nothing() -> None:
     samples, classes = _beats("NNNN")
-    [pause] = _track(samples, classes, end=int(samples[-1]) + 750)
-    assert (pause.kind, pause.n_beats) == (RhythmKind.PAUSE, 1)
-    assert pause.duration == pytest.approx(3.0, abs=0.01)
     off = ((int(samples[-1]) + 999, int(samples[-1]) + 1250),)
     assert _track(samples, classes, off, end=int(samples[-1]) + 1250) == []
 
@@ -201,6 +209,30 @@ def test_sustained_rates(rr: float, seconds: float, expected: list[RhythmKind]) 
         assert episode.onset == pytest.approx(40, abs=6)
         assert episode.end == pytest.approx(40 + n * rr, abs=6)
         assert episode.rate_bpm == pytest.approx(60 / rr, rel=0.1)
+
+
+def test_asystole_ends_bradycardia_and_is_no_part_of_it() -> None:
+    fast = _track(*_beats("N" * 21, [0.8] * 10 + [30.0] + [0.8] * 10))
+    assert _kinds(fast) == [RhythmKind.ASYSTOLE]
+    slow = _track(*_beats("N" * 71, [1.5] * 30 + [30.0] + [1.5] * 40))
+    assert _kinds(slow) == [RhythmKind.BRADYCARDIA, RhythmKind.ASYSTOLE, RhythmKind.BRADYCARDIA]
+    assert [e.rate_bpm for e in slow] == pytest.approx([40, 2, 40])
+
+
+def test_a_pause_makes_no_bradycardia_and_does_not_end_one() -> None:
+    rr = ([0.9] * 6 + [3.0]) * 10
+    assert set(_kinds(_track(*_beats("N" * len(rr), rr)))) == {RhythmKind.PAUSE}
+    rr = [1.5] * 15 + [3.0] + [1.5] * 15
+    [bradycardia, pause] = _track(*_beats("N" * len(rr), rr))
+    assert (bradycardia.kind, pause.kind) == (RhythmKind.BRADYCARDIA, RhythmKind.PAUSE)
+    assert (bradycardia.n_beats, bradycardia.peak_bpm) == (31, pytest.approx(40))
+
+
+def test_a_rhythm_of_pauses_is_bradycardia() -> None:
+    found = _track(*_beats("N" * 40, [0.8] * 10 + [2.2] * 30))
+    [slow] = [e for e in found if e.kind is RhythmKind.BRADYCARDIA]
+    assert slow.n_beats > 30
+    assert slow.rate_bpm == pytest.approx(60 / 2.2, rel=0.15)
 
 
 def test_nothing_is_read_across_an_unreadable_stretch() -> None:

@@ -114,13 +114,31 @@ class TestSinusRhythm:
         [sinus] = _of(_track(_regular("NV" * 20, "CN" * 20)), SINUS)
         assert sinus.peak_bpm == pytest.approx(sinus.rate_bpm) == pytest.approx(75)
 
-    @pytest.mark.parametrize(("gap", "n"), [(25, 1), (35, 2)])
-    def test_it_is_followed_across_half_a_minute(self, gap: int, n: int) -> None:
-        beats = _regular("N" * 40, "C" * 40, [0.8] * 20 + [float(gap)] + [0.8] * 19)
+    @pytest.mark.parametrize(("gap", "n"), [(3.9, 1), (4.1, 2)])
+    def test_it_is_followed_across_a_few_seconds(self, gap: float, n: int) -> None:
+        beats = _regular("N" * 40, "C" * 40, [0.8] * 20 + [gap] + [0.8] * 19)
         hole = (int(beats[0][19]) + 100, int(beats[0][20]) - 100)
         found = _of(_track(beats, (hole,)), SINUS)
         assert len(found) == n
         assert all(e.rate_bpm == pytest.approx(75) for e in found)
+
+    def test_it_is_not_followed_across_beats_in_ventricular_fibrillation(self) -> None:
+        beats = _regular(
+            "N" * 80, "C" * 30 + "?" * 20 + "C" * 30, [0.8] * 30 + [0.3] * 20 + [0.8] * 30
+        )
+        hole = (int(beats[0][29]) + 100, int(beats[0][50]) - 100)
+        first, second = _of(_track(beats, (hole,)), SINUS)
+        assert first.end == beats[0][29] / RATE
+        assert second.onset >= beats[0][50] / RATE
+
+    def test_it_is_told_where_half_of_the_p_waves_are_decided_or_more(self) -> None:
+        [sinus] = _of(_track(_regular("N" * 200, "C?" * 100)), SINUS)
+        assert sinus.n_beats == 199
+        assert _of(_track(_regular("N" * 240, "C??" * 80)), SINUS) == []
+
+    def test_it_ends_where_p_waves_are_no_longer_decided(self) -> None:
+        [sinus] = _of(_track(_regular("N" * 300, "C" * 100 + "??C" * 60 + "?" * 20)), SINUS)
+        assert 100 <= sinus.n_beats < 160
 
     def test_beats_without_p_waves_end_it(self) -> None:
         first, second = _of(_track(_regular("N" * 60, "C" * 20 + "N" * 20 + "C" * 20)), SINUS)
@@ -278,6 +296,11 @@ class TestDissociation:
         assert (episode.n_beats, episode.rate_bpm) == (18, pytest.approx(37.5))
         assert episode.rule == "P waves unrelated to an even rhythm under 60 bpm for 4 s or more"
         assert _of(found, SINUS, *_SECOND_DEGREE) == []
+
+    def test_not_where_each_qrs_has_its_own_p_wave(self) -> None:
+        samples, classes, atria = self._escaping(np.full(20, 1.6), BeatClass.N)
+        paired = replace(atria, lone_p=atria.lone_p[:1])
+        assert _of(_track((samples, classes, paired)), RhythmKind.DISSOCIATION) == []
 
     def test_not_when_fast_or_uneven(self) -> None:
         uneven = np.where(np.arange(30) % 2, 1.2, 1.6)
