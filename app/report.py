@@ -402,6 +402,7 @@ class Report:
             "beats": {cls.name: count for cls, count in self.beats.counts().items()},
             "findings": kinds,
             "measurements": {m.name: m.value for m in self.measurements},
+            "duration_s": self.subject.duration_s,
         }
 
     def to_dict(self) -> dict[str, Any]:

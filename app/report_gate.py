@@ -69,8 +69,8 @@ def faults(report: Report, letters: Collection[str]) -> Iterator[str]:
 
 def _beats(beats: Beats) -> Iterator[str]:
     n, waves = beats.samples.size, beats.waves
-    columns = [beats.samples, beats.classes, beats.percent]
-    points: list[NDArray[np.int16]] = []
+    columns: list[NDArray[Any]] = [beats.samples, beats.classes, beats.percent]
+    points: list[NDArray[Any]] = []
     if beats.families is not None:
         columns.append(beats.families)
     if waves is not None:

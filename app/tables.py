@@ -36,6 +36,7 @@ _FAMILIES_SHOWN = 8
 _LEAST_PERCENT = 0.05  # of a share; less would be written as none
 _BY_THE_MEDIAN_BEAT_S = 60.0
 """From this length on intervals have a spread and windows of 10 s differ."""
+_UNTOLD = "Fusion beats are not told apart from others; paced beats are not recognised."
 _INTERVALS = frozenset({"pr", "qrs", "qt", "qtc_bazett", "qtc_fridericia", "frontal_axis"})
 _SHARES = frozenset({"ventricular_burden", "supraventricular_burden"})
 _TEN_SECONDS = frozenset({"heart_rate_min", "heart_rate_max"})
@@ -113,6 +114,11 @@ def _heart(report: Report) -> Table:
             rows += _run(f"Longest {name} run", counts.longest_run)
             if counts.fastest_run != counts.longest_run:
                 rows += _run(f"Fastest {name} run", counts.fastest_run)
+        variability = report.summary.variability
+        if variability.rmssd_ms is None and report.subject.duration_s >= _BY_THE_MEDIAN_BEAT_S:
+            share = variability.nn_share
+            why = "" if share is None else f" (usable NN {100 * share:.0f} %)"
+            rows.append(("Heart-rate variability", NOT_MEASURABLE + why, None))
     return Table(
         "Heart rate and rhythm",
         ("", "", "At"),
@@ -132,7 +138,7 @@ def _beats(beats: Beats) -> Table:
         (_capital(f"{class_name(cls)} ({cls.name})"), f"{count:,}", _share(count, len(beats)))
         for cls, count in beats.counts().items()
     )
-    return Table("Beats", ("", "Number", "Share"), rows)
+    return Table("Beats", ("", "Number", "Share"), rows, _UNTOLD)
 
 
 def _share(part: float, whole: float) -> str:

@@ -43,6 +43,8 @@ _KIND = {
     # The machine sees irregular RR intervals; that they are fibrillation is for a reader to say.
     RhythmKind.ATRIAL_FIBRILLATION.value: "Suspected atrial fibrillation",
     RhythmKind.VENTRICULAR_FIBRILLATION.value: "Suspected ventricular fibrillation or flutter",
+    # A line without beats may be the heart's or the cable's.
+    RhythmKind.ASYSTOLE.value: "Asystole (look: standstill, or an electrode off)",
     # It may be ventricular fibrillation or only motion: a reader has to look.
     UNCLEAR: "Activity without clear beats (look: arrhythmia or noise)",
 }
@@ -59,6 +61,8 @@ _SHORT = {
 }
 
 _MOSTLY = 80.0  # percent of the readable time
+_MORE_THAN_NOT = 50.0
+_LEAST_S, _LEAST_BEATS = 10.0, 3  # that a rhythm can be judged by
 
 BY_WEIGHT: tuple[str, ...] = (
     RhythmKind.VENTRICULAR_FIBRILLATION,
@@ -112,10 +116,18 @@ def weightiest(headline: dict[str, Any], most: int) -> str:
         line = ", ".join(name + count for name, count in zip(shown, counts, strict=True))
         return line[0].upper() + line[1:]
     ectopic = sum(headline["beats"].get(cls, 0) for cls in "SVF")
-    rest = f"{ectopic} ectopic beat{'s' * (ectopic > 1)}" if ectopic else "no findings"
+    told = f"{ectopic} ectopic beat{'s' * (ectopic > 1)}" if ectopic else ""
+    # a list holds headlines of earlier versions too, which tell neither
+    if headline.get("duration_s", _LEAST_S) < _LEAST_S:
+        return ", ".join(filter(None, ("Too short to judge", told)))
+    if sum(headline["beats"].values()) < _LEAST_BEATS:
+        return ", ".join(filter(None, ("Too few beats to judge", told)))
+    told = told or "no findings"
     if (headline["measurements"].get("sinus_rhythm") or 0.0) >= _MOSTLY:
-        return f"Sinus rhythm, {rest}"
-    return rest[0].upper() + rest[1:]
+        return f"Sinus rhythm, {told}"
+    if (headline["measurements"].get("undetermined") or 0.0) > _MORE_THAN_NOT:
+        return f"Rhythm not determined, {told}"
+    return told[0].upper() + told[1:]
 
 
 def class_name(beat_class: BeatClass) -> str:

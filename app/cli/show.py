@@ -81,14 +81,14 @@ def _lines(recording: StoredRecording, report: Report, every: bool) -> list[str]
             ("Leads read", leads),
         ],
     )
+    if report.subject.repairs:
+        lines += ["The file was not in order", *(f"  {r}" for r in report.subject.repairs), ""]
     for table in main_tables(report):
         lines += _table(table, every)
     lines += [*_findings(report.findings, every), ""]
     for table in summary_tables(report):
         lines += _table(table, every)
     lines += [f"To draw a strip: tracekeep strip {recording.id[:8]} --at TIME --out FILE.png", ""]
-    if report.subject.repairs:
-        lines += ["The file was not in order", *(f"  {r}" for r in report.subject.repairs), ""]
     made = report.provenance
     lines += _block(
         "How this was found",

@@ -235,6 +235,25 @@ def test_variability_names_what_could_not_be_measured() -> None:
     assert table.note.endswith("As it is done.")
 
 
+def test_variability_that_is_missing_says_why() -> None:
+    report = holter()
+    assert report.summary is not None
+    assert "Heart-rate variability" not in rows(report, "Heart rate and rhythm")
+    for share, words in ((0.634, "not measurable (usable NN 63 %)"), (None, "not measurable")):
+        summary = replace(report.summary, variability=HrvSummary(share, 0, 0, 0))
+        found = rows(replace(report, summary=summary), "Heart rate and rhythm")
+        assert found["Heart-rate variability"] == (words, "")
+
+
+def test_a_fully_unreadable_hour_has_no_share_of_fibrillation() -> None:
+    report = holter()
+    assert report.summary is not None
+    first, *others = report.summary.hours
+    summary = replace(report.summary, hours=(replace(first, unreadable_s=3600, af_s=0), *others))
+    table = tables(replace(report, summary=summary))["Hour by hour"]
+    assert dict(zip(table.header, table.rows[0], strict=True))["AF %"] == NONE
+
+
 def test_st_that_rounds_to_nothing_has_no_sign() -> None:
     assert rows(holter(), "ST segment") == {"II": ("0.00", "+0.12", NONE)}
 

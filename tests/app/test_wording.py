@@ -44,6 +44,10 @@ def test_moments_count_from_the_start() -> None:
     ("finding", "words"),
     [
         (Finding("pause", 10, 12.6, 2, 23.1), "Pause, 2.6 s"),
+        (
+            Finding("asystole", 10, 16.0, 1, 10.0),
+            "Asystole (look: standstill, or an electrode off), 6.0 s",
+        ),
         (Finding("unreadable", 0, 90, 0, None), "Unreadable, 1 min 30 s"),
         (Finding("ventricular couplet", 1, 1.4, 2, 150), "Ventricular couplet, 150 bpm"),
         (
@@ -81,6 +85,7 @@ def test_every_kind_of_rhythm_has_words(kind: RhythmKind) -> None:
         ({}, {"N": 9, "V": 1}, "1 ectopic beat"),
         ({"unreadable": 1}, {"N": 0}, "No beats found"),
         ({"pause": 1}, {"N": 0}, "Pause"),
+        ({}, {"N": 2}, "Too few beats to judge"),
     ],
 )
 def test_the_weightiest_findings_come_first(
@@ -108,3 +113,25 @@ def test_what_cannot_be_measured_says_so() -> None:
 def test_where_nothing_stands_out_the_basic_rhythm_is_told() -> None:
     headline = {"findings": {}, "beats": {"N": 9, "V": 2}, "measurements": {"sinus_rhythm": 97.0}}
     assert weightiest(headline, most=2) == "Sinus rhythm, 2 ectopic beats"
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "beats", "measurements", "words"),
+    [
+        (9.9, {"N": 9}, {"sinus_rhythm": 100.0}, "Too short to judge"),
+        (9.9, {"N": 8, "V": 1}, {}, "Too short to judge, 1 ectopic beat"),
+        (10.0, {"N": 9}, {"sinus_rhythm": 100.0}, "Sinus rhythm, no findings"),
+        (600.0, {"N": 600}, {"undetermined": 70.0}, "Rhythm not determined, no findings"),
+        (600.0, {"N": 600}, {"undetermined": 50.0}, "No findings"),
+    ],
+)
+def test_no_more_is_told_of_the_rhythm_than_is_known(
+    duration_s: float, beats: dict[str, int], measurements: dict[str, float], words: str
+) -> None:
+    headline = {
+        "findings": {},
+        "beats": beats,
+        "measurements": measurements,
+        "duration_s": duration_s,
+    }
+    assert weightiest(headline, most=2) == words

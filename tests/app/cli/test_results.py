@@ -6,12 +6,13 @@ import csv
 import io
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.cli.list import _quality
-from app.cli.show import _findings, _table
+from app.cli.show import _findings, _lines, _table
 from app.report import NOTICE, Finding, Report
 from app.tables import Table
 from app.vault import StoredRecording
@@ -75,6 +76,19 @@ def test_show_is_in_plain_words(tracekeep: Run, vault: Place, stored: StoredReco
     values = json.loads(tracekeep("show", stored.id, *vault.options, "--json").stdout)
     assert values["recording"]["id"] == stored.id
     assert values["report"]["provenance"]["input_sha256"] == stored.input_sha256
+
+
+def test_what_was_wrong_with_the_file_stands_at_the_top(
+    vault: Place, stored: StoredRecording
+) -> None:
+    with vault.open() as opened:
+        report = opened.report(stored.id)
+    damaged = replace(report, subject=replace(report.subject, repairs=("2 s were missing",)))
+    lines = _lines(stored, damaged, every=False)
+    at = lines.index("The file was not in order")
+    assert lines[at + 1] == "  2 s were missing"
+    assert at < lines.index("Heart rate and rhythm")
+    assert "The file was not in order" not in _lines(stored, report, every=False)
 
 
 @pytest.mark.parametrize(
