@@ -305,9 +305,9 @@ class Hour:
     pauses : int
         Pauses that begin in it, asystole among them.
     ventricular, supraventricular : EctopyCounts
-        Its ectopic beats.
+        Its ectopic beats; a run belongs whole to the hour that it begins in.
     af_s, unreadable_s : float
-        Suspected atrial fibrillation; no lead readable.
+        Seconds of suspected atrial fibrillation that can be read; seconds without a readable lead.
     lead_unreadable_s : tuple of int
         Lead by lead.
     intervals : IntervalSummary
