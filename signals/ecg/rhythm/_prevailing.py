@@ -33,7 +33,8 @@ class _Prevailing(ABC):
 
     Beats of which it cannot be told, as ectopic and unreadable ones, neither begin nor end it,
     unless there is nothing else for too long, or P waves are undecided in most of the last 60
-    beats: a minute of them, so that some noise in a night does not break it into pieces.
+    beats: a minute of them, so that some noise in a night does not break it into pieces. What
+    cannot be read for a few seconds, as ventricular fibrillation, ends it.
     """
 
     _kind: RhythmKind

@@ -42,8 +42,9 @@ class RhythmThresholds:
     sustained_s : float, default 30
         Shortest bradycardia and tachycardia: what the guidelines call sustained.
     gap_s : float, default 30
-        Unreadable or purely ectopic stretch that a rhythm of many beats is not followed across:
-        sinus rhythm, fibrillation, blocks.
+        Stretch without intervals of its own, unreadable or ectopic, that atrial fibrillation and
+        second-degree block are not followed across; nor are rhythms by P waves across so long an
+        ectopic one.
     fibrillation_s : float, default 30
         Shortest atrial fibrillation: 2017 HRS expert consensus statement, 2020 ESC guidelines.
     fibrillation_intervals : int, default 32

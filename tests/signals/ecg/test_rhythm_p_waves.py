@@ -345,11 +345,12 @@ class TestFibrillation:
         min_size=1,
         max_size=10,
     ),
+    limits=st.sampled_from([RhythmThresholds(), RhythmThresholds.for_strip(60.0)]),
     seed=st.integers(0, 1000),
     data=st.data(),
 )
 def test_blocks_do_not_matter(
-    pieces: list[tuple[str, int]], seed: int, data: st.DataObject
+    pieces: list[tuple[str, int]], limits: RhythmThresholds, seed: int, data: st.DataObject
 ) -> None:
     rng = np.random.default_rng(seed)
     drops = {"d": [None, 0.18], "d2": [0.18, None, 0.18], "w": [0.16, 0.2, 0.24, None]}
@@ -366,11 +367,11 @@ def test_blocks_do_not_matter(
     end = int(samples[-1]) + 6000
     breaks = [(int(s), int(s) + 1500) for s in np.sort(rng.integers(0, end, rng.integers(0, 4)))]
 
-    whole = RhythmTracker(RATE)
+    whole = RhythmTracker(RATE, limits)
     expected = whole.push(samples, classes, breaks, atria) + whole.finish(end)
 
     cuts = data.draw(st.lists(st.integers(0, len(samples)), max_size=6).map(sorted))
-    tracker = RhythmTracker(RATE)
+    tracker = RhythmTracker(RATE, limits)
     found = []
     for start, stop in zip([0, *cuts], [*cuts, len(samples)], strict=True):
         after, upto = (samples[i - 1] if i else -1 for i in (start, stop))
