@@ -33,6 +33,14 @@ _RIVAL = 1.5  # times as high as a missed beat
 _PAUSE = 2.0
 _LOST = 6.0
 _LOST_NOISE = 5.0  # times the noise
+# Broad fast beats leave no calm between them to stand out of: a row of hills may be alike instead.
+# Chosen on vfdb: 418 has such beats, the fibrillation of 430 has none.
+_ALIKE_BEATS = 4
+_ALIKE_HEIGHT = 0.15  # mV; P waves of a heart that stands still are lower
+_ALIKE_NOISE = 2.5  # times the noise
+_ALIKE_SHARE = 0.75  # of the higher one
+_ALIKE_INTERVAL = 0.06  # of the first interval
+_ALIKE_LEAST_INTERVAL = 0.33  # s; flutter is faster
 _HISTORY = 8  # beats
 _TALLEST = 2.0
 _NEVER = -(1 << 60)
@@ -80,7 +88,8 @@ class BeatDecider:
 
     After a pause of two seconds the expected height halves every second; a beat after one, and
     the candidates ahead after six seconds without a beat, set it afresh. Then a beat must stand
-    out of the noise, so that none is invented where the heart stands still.
+    out of the noise, or begin a row of four that are alike and evenly apart, so that none is
+    invented where the heart stands still.
 
     Where noise has risen, :class:`~signals.ecg._qrs_noise.NoiseJudge` has the last word.
 
@@ -155,6 +164,8 @@ class BeatDecider:
         """Tell whether the noise of the last seconds lasts: a broad beat fills one or two alone."""
         if self._last == _NEVER or self._judge.is_stale(self._times[i]):
             return False
+        if not self._recent_intervals:  # beats too far apart to tell when one is due
+            return False
         last = self._seen_from(i) - 1
         return (self._noises[i] + self._noises[last]) / 2 > self._judge.limit
 
@@ -192,7 +203,8 @@ class BeatDecider:
             return False
         if since <= _PAUSE * self._rate and height < _MISSED * self._usual:
             return False
-        if since > _PAUSE * self._rate and height < _LOST_NOISE * self._noises[i]:
+        is_clear = height >= _LOST_NOISE * self._noises[i]
+        if since > _PAUSE * self._rate and not (is_clear or self._begins_row(i)):
             return False
         if since > _LOST * self._rate:
             self._learn(i)
@@ -206,6 +218,29 @@ class BeatDecider:
         if height >= max(_BEAT * usual, self._needed_after_beat(i, usual)):
             return True
         return since >= _T_WAVE * self._rate and self._was_missed(i, usual)
+
+    def _begins_row(self, i: int) -> bool:
+        """Tell whether hills follow that are as high and one as far from the next."""
+        height = self._heights[i]
+        if height < max(_ALIKE_HEIGHT, _ALIKE_NOISE * self._noises[i]):
+            return False
+        last, interval, found = self._times[i], 0, 1
+        for j in range(i + 1, len(self._times)):
+            if self._heights[j] < _ALIKE_SHARE * height:
+                continue
+            since = self._times[j] - last
+            interval = interval or since
+            if (
+                height < _ALIKE_SHARE * self._heights[j]
+                or since < _ALIKE_LEAST_INTERVAL * self._rate
+                or abs(since - interval) > _ALIKE_INTERVAL * interval
+                or self._times[j] - self._times[i] > LOOK_AHEAD * self._rate
+            ):
+                return False
+            last, found = self._times[j], found + 1
+            if found == _ALIKE_BEATS:
+                return True
+        return False
 
     def _is_slow(self, i: int) -> bool:
         return self._slopes[i] < _SLOPE * self._usual_slope

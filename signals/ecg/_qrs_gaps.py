@@ -2,7 +2,8 @@
 
 A detector that finds no beat in ventricular fibrillation, in a tachycardia of broad waves or in a
 burst of motion must not let it pass for a pause. The heart at rest leaves less activity than it
-does between its beats; those three leave more.
+does between its beats; those three leave more. What is usual between beats says nothing once a
+tachycardia has made it high: above a bound, activity is activity.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _GAP = 2.0  # s; shorter ones are intervals
 _LEAST = 0.05  # mV; asystole of vfdb stays below, save in its noisiest record
 _MORE = 1.5  # times the usual activity
+_MOST = 0.075  # mV; asystole of vfdb stays below, save in single seconds, whatever was usual
 _SHARE = 1 / 3  # of the seconds of a gap
 _USUAL = 30  # seconds
 _KEPT = 60  # seconds
@@ -91,7 +93,8 @@ class BeatlessActivity:
 
     def _count(self, second: float) -> None:
         if self._limit is None:
-            self._limit = max(_LEAST, _MORE * median(self._usual)) if self._usual else _LEAST
+            usual = median(self._usual) if self._usual else 0.0
+            self._limit = min(max(_LEAST, _MORE * usual), _MOST)
         if second == np.inf:
             self._unreadable += 1
         else:

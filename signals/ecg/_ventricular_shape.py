@@ -6,6 +6,8 @@ that the shapes are the same, to the last bit, for any cut into blocks.
 
 from __future__ import annotations
 
+from math import ceil, cos, pi
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +21,9 @@ WINDOW = 3
 
 N_SHAPES = 3
 
-_INNER_RATE = 60.0  # Hz, about: a mean over 1/60 s takes the mains out and keeps a QRS steep
+_INNER_RATE = 60.0  # Hz, about: a mean over 1/60 s takes that mains out and keeps a QRS steep
+_HUM = 50.0  # Hz, of the other mains; folded down by the mean, it would look like fibrillation
+_LOWEST_WITH_HUM = 75.0  # Hz; below, 50 Hz lies where fibrillation does
 _MICROVOLTS = 1000.0
 _HIGHEST = 2e4  # µV; keeps every sum of a window below 2**53
 _BASELINE = 0.5  # s; what is slower than 2 Hz goes
@@ -81,6 +85,47 @@ class ShapeMeter:
         return shapes, np.sqrt(power / n) * self._sums.height_unit
 
 
+class _HumRemover:
+    """Takes out 50 Hz, at any rate from 75 Hz on, and leaves a QRS steep.
+
+    The weighted mean of three samples, a third of a period of the hum apart or little more, that
+    cancels it would blunt a QRS as well. So the mean of what it took out is given back (Kaiser and
+    Hamming 1977): twice the mean, less the mean of the mean. What is answered lags by four thirds
+    of a period at most.
+
+    Parameters
+    ----------
+    rate : float
+        Hz.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self._lag = ceil(rate / (3 * _HUM))
+        middle = -2 * cos(2 * pi * _HUM * self._lag / rate)
+        self._middle = np.float32(middle)
+        self._gain = np.float32(1 / (2 + middle))
+        self._tail: NDArray[np.float32] | None = None
+
+    def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return as many samples as are given, shape (leads, n), mV without gaps."""
+        if samples.shape[1] == 0:
+            return samples
+        if self._tail is None:
+            # as if the first sample had always been there
+            self._tail = np.repeat(samples[:, :1], 4 * self._lag, axis=1)
+        held = np.concatenate((self._tail, samples), axis=1)
+        self._tail = held[:, samples.shape[1] :].copy()
+        once = self._mean(held)
+        return once[:, self._lag : -self._lag] * np.float32(2) - self._mean(once)
+
+    def _mean(self, held: NDArray[np.float32]) -> NDArray[np.float32]:
+        total = held[:, self._lag : -self._lag] * self._middle
+        total += held[:, : -2 * self._lag]
+        total += held[:, 2 * self._lag :]
+        total *= self._gain
+        return total
+
+
 class _ShapeSums:
     """Adds up, second by second, what the shape of a lead is told by.
 
@@ -98,6 +143,7 @@ class _ShapeSums:
         self.length = int(self._rate)
         """Samples of each second that are added up."""
         self._filler = GapFiller(n_leads)
+        self._hum = _HumRemover(rate) if rate >= _LOWEST_WITH_HUM else None
         self._part = np.zeros((n_leads, 0), np.float32)  # of the next inner sample
         lengths = [_odd(seconds * self._rate) for seconds in (_BASELINE, _SHORT, _LONG, _FAR)]
         self._baseline, self._short, self._long, self._far = lengths
@@ -118,13 +164,16 @@ class _ShapeSums:
             then squared heights of what lies between 2 and 7 Hz, and of all above 1 Hz. Each pair
             has a unit of its own.
         """
+        samples = self._filler.push(samples)
+        if self._hum is not None:
+            samples = self._hum.push(samples)
         held = np.concatenate((self._part, samples), axis=1)
         whole = held.shape[1] // self._factor * self._factor
         self._part = held[:, whole:].copy()
         total = held[:, 0 : whole : self._factor].copy()
         for i in range(1, self._factor):
             total += held[:, i : whole : self._factor]
-        mean = self._filler.push(total * np.float32(_MICROVOLTS / self._factor))
+        mean = total * np.float32(_MICROVOLTS / self._factor)
         return self._push_counts(np.rint(np.clip(mean, -_HIGHEST, _HIGHEST)).astype(np.int64))
 
     def finish(self) -> Sums:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
+from math import log2
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -40,6 +41,9 @@ _NOISE_POINTS = 25
 _NOISE_RANK = 7  # of 25: about the 30th percentile
 _MEMORY = 8  # seconds
 _LULL_SECONDS, _LULL_RANK = 4, 2  # the second highest of four
+_SCALE_UNITS = 64  # of one octave
+_SCALE_MOST = 10 * _SCALE_UNITS
+_SCALE_LEAK = 8  # seconds for each unit; what steps leave over must not add up for days
 _PEAK_REACH = 0.08  # s
 _SLOPE_LAG = 0.012  # s
 _ALIGN_VOTE = 0.1
@@ -119,6 +123,12 @@ class QrsDetector:
         # the last seconds searched
         self._levels = np.zeros((self._n_leads, 0))
         self._noises = np.zeros((self._n_leads, 0))
+        # how high beats are in each lead and what counts, kept while no lead can be read
+        self._beat_levels, self._votes = GapFiller(self._n_leads), GapFiller(self._n_leads)
+        self._recently_readable = np.ones((self._n_leads, _MEMORY - 1), bool)
+        self._last_vote = np.zeros((self._n_leads, 1), np.float32)
+        self._octaves = 0  # of the scale of heights, in units
+        self._last_scale = self._latest_scales = np.ones(1)
         # of the seconds last searched
         self._noise = np.full(_LULL_SECONDS, np.inf)
         self._trust = self._latest_trust = np.zeros((self._n_leads, 1))
@@ -243,13 +253,15 @@ class QrsDetector:
             & (height[1:-1] >= _LEAST_HEIGHT)
         )
         times = top + 1 + start
-        self._noise = np.concatenate((self._noise[-_LULL_SECONDS:], noise))
+        scales = np.concatenate((self._last_scale, self._latest_scales))
+        self._last_scale = scales[-1:]
+        self._noise = np.concatenate((self._noise[-_LULL_SECONDS:], noise / scales[1:]))
         self._trust = np.concatenate((self._trust[:, -1:], self._latest_trust), axis=1)
         recent = np.lib.stride_tricks.sliding_window_view(self._noise, _LULL_SECONDS)
         lulls = np.partition(recent, _LULL_RANK, axis=1)[:, _LULL_RANK]
         second = (times / self._inner_rate).astype(np.intp) - self._second + 1
         heights, noises = (
-            height[top + 1].astype(np.float64),
+            height[top + 1] / scales[second],
             self._noise[_LULL_SECONDS - 1 :][second],
         )
         high = heights >= _LEAST_OF_NOISE * noises
@@ -258,7 +270,7 @@ class QrsDetector:
             times,
             heights,
             noises,
-            self._steepness(times),
+            self._steepness(times) / scales[second],
             lulls[second],
             self._trust[:, second].T,
         )
@@ -311,10 +323,40 @@ class QrsDetector:
         self._noises = self._noises[:, -_MEMORY:]
         vote = np.where(readable, 1.0 + ratio, 0.0)
         vote /= np.maximum(_sum_over_leads(vote), np.finfo(float).tiny)
+        self._latest_scales = self._scales(vote, level, readable)
         level = np.where(vote >= _ALIGN_VOTE, level, 0.0)
         lead = np.argmax(level >= _ALIGN_LEVEL * level.max(axis=0), axis=0)
         self._leads = np.concatenate((self._leads, np.where(readable.any(axis=0), lead, -1)))
         return vote
+
+    def _scales(
+        self, votes: NDArray[np.float64], levels: NDArray[np.float64], readable: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """Return by what heights are divided in each second, so that votes do not move them.
+
+        Where a lead of tall beats falls silent, the sum of leads is lower and the beats are the
+        same. So the scale follows the height that beats of the usual size have in the leads that
+        vote.
+        """
+        if self._n_leads == 1:
+            return np.ones(votes.shape[1])
+        recent = np.concatenate((self._recently_readable, readable), axis=1)
+        self._recently_readable = recent[:, 1 - _MEMORY :]
+        settled = np.lib.stride_tricks.sliding_window_view(recent, _MEMORY, axis=1).all(axis=2)
+        level = self._beat_levels.push(np.where(settled, levels, np.nan).astype(np.float32))
+        vote = self._votes.push(np.where(readable.any(axis=0), votes, np.nan).astype(np.float32))
+        before = np.concatenate((self._last_vote, vote), axis=1)[:, :-1]
+        self._last_vote = vote[:, -1:]
+        heights = _sum_over_leads(vote * level).tolist()
+        heights_before = _sum_over_leads(before * level).tolist()
+        scales: list[float] = []
+        for i, (now, then) in enumerate(zip(heights, heights_before, strict=True), self._second):
+            # whole steps add up alike from wherever a block begins
+            step = round(_SCALE_UNITS * log2(now / then)) if now > 0 and then > 0 else 0
+            leak = (self._octaves > 0) - (self._octaves < 0) if i % _SCALE_LEAK == 0 else 0
+            self._octaves = min(max(self._octaves + step - leak, -_SCALE_MOST), _SCALE_MOST)
+            scales.append(2.0 ** (self._octaves / _SCALE_UNITS))
+        return np.array(scales)
 
     def _align(self, beats: list[int]) -> NDArray[np.int64]:
         """Return the samples of the recording at the extremes of the QRS of `beats`."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LOWEST_RATE = 50.0
 """Hz; the slopes of beats are no steeper than those of fibrillation at less."""
 
-WEIGHTS = (-19.41, 8.09, 18.48, 13.49)
+WEIGHTS = (-19.45, 7.90, 18.74, 13.35)
 """Constant, evenness of heights, evenness of slopes, share between 2 and 7 Hz: log odds.
 
 Fitted by ``benchmarks/ventricular.py`` on the development part of vfdb, mitdb, svdb, nstdb and

@@ -264,6 +264,45 @@ def test_a_lead_that_falls_off_halfway_costs_nothing() -> None:
     assert_found(detect([first, second], 360)[0], REGULAR, 360)
 
 
+@pytest.mark.parametrize("small", [0.3, 0.1])
+@pytest.mark.parametrize("away", [3, 5, 10])
+def test_beats_of_the_smaller_lead_are_found_while_the_larger_is_away(
+    away: int, small: float
+) -> None:
+    rate, times = 250.0, np.arange(0.5, 60, 0.8).tolist()
+    leads = [beat_train(times, rate, 60, heights=height) for height in (1.5, small)]
+    leads[0][int(40 * rate) : int((40 + away) * rate)] = np.nan
+    assert_found(detect(leads, rate)[0], times, rate)
+
+
+def test_beats_that_leave_no_calm_between_them_are_found_after_flutter() -> None:
+    rate = 250.0
+    t = np.arange(int(20 * rate)) / rate
+    flutter = 1.5 * np.sin(2 * np.pi * 5 * t)
+    broad = sum(
+        height * np.sin(2 * np.pi * k * t / 0.52)
+        for k, height in enumerate((0.7, 0.4, 0.3, 0.3), 1)
+    )
+    noise = np.random.default_rng(3).normal(0, 0.01, 2 * t.size)
+    peaks, _ = detect((np.concatenate([flutter, broad]) + noise).astype(np.float32), rate)
+    intervals = np.diff(peaks[peaks > 24 * rate]) / rate
+    assert len(intervals) > 25
+    assert np.median(intervals) == pytest.approx(0.52, abs=0.01)
+
+
+@pytest.mark.parametrize("interval", [6.5, 10.0, 14.0])
+@pytest.mark.parametrize("after", ["noise", "flicker"])
+def test_beats_too_far_apart_for_a_rhythm_before_noise(interval: float, after: str) -> None:
+    rate, times = 250.0, np.arange(3, 120, interval).tolist()
+    signal = beat_train(times, rate, 160, noise=0.004)
+    rest = signal[int((times[-1] + 0.5) * rate) :]
+    rest += np.random.default_rng(2).normal(0, 0.1, rest.size).astype(np.float32)
+    if after == "flicker":
+        rest[np.arange(rest.size) // int(rate) % 2 == 0] = np.nan
+    peaks, _ = detect(signal, rate)
+    assert_found(peaks[peaks < (times[-1] + 0.2) * rate], times, rate)
+
+
 def test_beats_come_back_at_once_after_a_gap() -> None:
     signal = beat_train(REGULAR, 360, 30)
     signal[8 * 360 : 20 * 360] = np.nan

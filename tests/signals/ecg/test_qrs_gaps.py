@@ -39,7 +39,11 @@ def test_a_recording_may_begin_and_end_in_it() -> None:
 
 def test_what_is_usual_in_this_recording_is_no_activity() -> None:
     # Between the beats of a noisy recording there is as much as in its pause.
-    assert gaps([0.1] * 20, [*range(12), 17, 18, 19]) == []
+    assert gaps([0.07] * 20, [*range(12), 17, 18, 19]) == []
+
+
+def test_a_tachycardia_before_a_gap_makes_no_silence_of_it() -> None:
+    assert gaps([0.8] * 12 + [0.5] * 8, [*range(12), 19]) == [(11, 19)]
 
 
 def test_a_gap_that_is_mostly_unreadable_is_left_to_the_quality() -> None:

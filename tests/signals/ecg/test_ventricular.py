@@ -184,6 +184,20 @@ def test_nothing_else_is_fibrillation(kind: str, rate: int) -> None:
     assert detect(_other(kind, rate), rate) == []
 
 
+@pytest.mark.parametrize("height", [0.1, 0.3, 1.0])
+@pytest.mark.parametrize("mains", [50.0, 60.0])
+@pytest.mark.parametrize("rate", [128.0, 250.0, 360.0, 500.0])
+def test_hum_is_no_fibrillation_and_hides_none(rate: float, mains: float, height: float) -> None:
+    t = np.arange(round(60 * rate)) / rate
+    hum = (height * np.sin(2 * np.pi * mains * t)).astype(np.float32)
+    noise = np.random.default_rng(5).normal(0, 0.01, t.size).astype(np.float32)
+    assert detect(hum + noise, rate) == []
+    assert detect(sinus(rate, 60) + np.where(t > 30, hum, 0), rate) == []
+    waves = np.concatenate([sinus(rate, 30), fibrillation(rate, 30)])
+    ((start, _),) = detect(waves + hum, rate)
+    assert start / rate == pytest.approx(30, abs=2)
+
+
 def test_too_short_to_tell() -> None:
     signal = sinus(250, 30)
     signal[10 * 250 : 10 * 250 + 300] = fibrillation(250, 1.2)
