@@ -26,7 +26,7 @@ from signals.ecg.beat import BeatClass
 from signals.ecg.intervals import IntervalSummary, measure_median_beat
 from signals.ecg.median_beat import median_beat, repeated_beat
 from signals.ecg.qrs import QrsBatch, QrsDetector
-from signals.ecg.rhythm import Episode, PWaves, RhythmTracker
+from signals.ecg.rhythm import Episode, PWaves, RhythmThresholds, RhythmTracker
 from signals.ecg.rr import broken_intervals, merged_breaks
 from signals.ecg.ventricular import VentricularDetector
 from signals.ecg.waves import BeatWaves
@@ -105,6 +105,8 @@ class EcgAnalyzer:
         For each lead, the least and greatest value its converter can give, mV.
     models : EcgModels
         What beats are classified and waves are found with.
+    thresholds : RhythmThresholds, optional
+        From when on a rhythm is an episode.
 
     Raises
     ------
@@ -113,7 +115,11 @@ class EcgAnalyzer:
     """
 
     def __init__(
-        self, rate: float, rails: Sequence[tuple[float, float]], models: EcgModels
+        self,
+        rate: float,
+        rails: Sequence[tuple[float, float]],
+        models: EcgModels,
+        thresholds: RhythmThresholds | None = None,
     ) -> None:
         self._rate = rate
         self._n_leads = len(rails)
@@ -123,7 +129,7 @@ class EcgAnalyzer:
         self._fibrillation = VentricularDetector(rate, len(rails))
         self._classifier = BeatClassifier(models.beats, rate, len(rails))
         self._delineator = WaveDelineator(models.waves, rate, len(rails))
-        self._rhythm = RhythmTracker(rate)
+        self._rhythm = RhythmTracker(rate, thresholds)
         # beats whose class, waves or surroundings are not yet known
         self._beats = ClassifiedBeats.none()
         self._waves = BeatWaves.none(len(rails))
@@ -240,8 +246,10 @@ def analyze_recording(
         for (low, high), factor in zip((c.physical_range for c in channels), factors, strict=True)
     ]
     models = EcgModels.shipped()
+    is_short = recording.duration <= SHORT_S
+    thresholds = RhythmThresholds.for_strip(recording.duration) if is_short else None
     try:
-        analyzer = EcgAnalyzer(rate, rails, models)
+        analyzer = EcgAnalyzer(rate, rails, models, thresholds)
     except ValueError as error:
         raise AnalysisError(f"{channels[0].label}: {error}") from error
 
@@ -251,7 +259,6 @@ def analyze_recording(
             f"it claims to be {days:,.0f} days long; up to {_LONGEST_DAYS} days are analysed"
         )
     labels = [channel.label for channel in channels]
-    is_short = recording.duration <= SHORT_S
     gathered = Gathered(rate, labels, by_lead=is_short)
     in_millivolts = np.asarray(factors, np.float32)[:, np.newaxis]
     # many beats at once cost less each; many leads at once cost memory
