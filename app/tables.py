@@ -10,6 +10,7 @@ import numpy as np
 
 from app.report import UNREADABLE
 from app.wording import (
+    MORE_THAN_NOT,
     class_name,
     clock,
     kind_name,
@@ -104,6 +105,8 @@ def _heart(report: Report) -> Table:
         (measurement_name(found), measurement_value(found), found.at)
         for found in report.measurements
         if found.name not in left_out
+        # less than that are mostly the ends of stretches: no beat stands before the first one
+        and (found.name != "undetermined" or (found.value or 0.0) > MORE_THAN_NOT)
     ]
     if report.summary is not None:
         ectopy = (

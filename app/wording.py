@@ -61,7 +61,8 @@ _SHORT = {
 }
 
 _MOSTLY = 80.0  # percent of the readable time
-_MORE_THAN_NOT = 50.0
+MORE_THAN_NOT = 50.0
+"""Percent of the readable time from which it is worth a word that the rhythm was not determined."""
 _LEAST_S, _LEAST_BEATS = 10.0, 3  # that a rhythm can be judged by
 
 BY_WEIGHT: tuple[str, ...] = (
@@ -125,7 +126,7 @@ def weightiest(headline: dict[str, Any], most: int) -> str:
     told = told or "no findings"
     if (headline["measurements"].get("sinus_rhythm") or 0.0) >= _MOSTLY:
         return f"Sinus rhythm, {told}"
-    if (headline["measurements"].get("undetermined") or 0.0) > _MORE_THAN_NOT:
+    if (headline["measurements"].get("undetermined") or 0.0) > MORE_THAN_NOT:
         return f"Rhythm not determined, {told}"
     return told[0].upper() + told[1:]
 

@@ -254,6 +254,14 @@ def test_a_fully_unreadable_hour_has_no_share_of_fibrillation() -> None:
     assert dict(zip(table.header, table.rows[0], strict=True))["AF %"] == NONE
 
 
+@pytest.mark.parametrize(("share", "told"), [(20.0, False), (60.0, True), (None, False)])
+def test_a_rhythm_that_mostly_is_not_determined_is_said_to_be_so(
+    share: float | None, *, told: bool
+) -> None:
+    report = replace(holter(), measurements=(Measurement("undetermined", share, "%"),))
+    assert ("Rhythm not determined" in rows(report, "Heart rate and rhythm")) == told
+
+
 def test_st_that_rounds_to_nothing_has_no_sign() -> None:
     assert rows(holter(), "ST segment") == {"II": ("0.00", "+0.12", NONE)}
 
