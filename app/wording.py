@@ -60,7 +60,7 @@ _SHORT = {
     RhythmKind.DISSOCIATION.value: "AV dissociation",
 }
 
-_MOSTLY = 80.0  # percent of the readable time
+_MOSTLY = 70.0  # percent of the readable time
 MORE_THAN_NOT = 50.0
 """Percent of the readable time from which it is worth a word that the rhythm was not determined."""
 _LEAST_S, _LEAST_BEATS = 10.0, 3  # that a rhythm can be judged by

@@ -296,7 +296,8 @@ def score(record: Record, find: Detector) -> Score:
     ec57 = compare(0.150, EC57_LEARNING)
     is_ventricular = record.ventricular[np.searchsorted(record.beats, ec57.pairs[:, 0])]
     seconds = (ec57.missed / record.rate).astype(np.intp)
-    in_shutdown = found.unreadable[seconds] if found.unreadable.size else np.zeros(0, bool)
+    # a record may end within a second that was not judged
+    in_shutdown = np.isin(seconds, np.flatnonzero(found.unreadable))
     return Score(
         record.name,
         ec57,
