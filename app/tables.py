@@ -120,8 +120,8 @@ def _heart(report: Report) -> Table:
         variability = report.summary.variability
         if variability.rmssd_ms is None and report.subject.duration_s >= _BY_THE_MEDIAN_BEAT_S:
             share = variability.nn_share
-            why = "" if share is None else f" (usable NN {100 * share:.0f} %)"
-            rows.append(("Heart-rate variability", NOT_MEASURABLE + why, None))
+            why = NOT_MEASURABLE if share is None else f"too few NN: {100 * share:.0f} %"
+            rows.append(("Heart-rate variability", why, None))
     return Table(
         "Heart rate and rhythm",
         ("", "", "At"),

@@ -239,7 +239,7 @@ def test_variability_that_is_missing_says_why() -> None:
     report = holter()
     assert report.summary is not None
     assert "Heart-rate variability" not in rows(report, "Heart rate and rhythm")
-    for share, words in ((0.634, "not measurable (usable NN 63 %)"), (None, "not measurable")):
+    for share, words in ((0.634, "too few NN: 63 %"), (None, "not measurable")):
         summary = replace(report.summary, variability=HrvSummary(share, 0, 0, 0))
         found = rows(replace(report, summary=summary), "Heart rate and rhythm")
         assert found["Heart-rate variability"] == (words, "")
