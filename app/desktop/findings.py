@@ -231,9 +231,11 @@ def _why_nothing(report: Report | None, kind: str) -> str:
         return ""
     if kind:
         return "There is no finding of this kind."
-    if report.beats.times.size:
-        return "Nothing stands out in the rhythm. The beats are counted below."
     shares = {found.name: found.value for found in report.measurements}
+    if report.beats.times.size:
+        if (shares.get("undetermined") or 0.0) > wording.MORE_THAN_NOT:
+            return "No finding, but for most of the time the rhythm could not be determined."
+        return "Nothing stands out in the rhythm. The beats are counted below."
     unreadable = shares.get("unreadable")
     how_much = "" if unreadable is None else f" {unreadable:.0f} % of the signal is unreadable."
     return f"No beats found, so nothing can be said of the rhythm.{how_much}"
