@@ -27,11 +27,12 @@ from signals.ecg.intervals import IntervalSummary, measure_median_beat
 from signals.ecg.median_beat import median_beat, repeated_beat
 from signals.ecg.qrs import QrsBatch, QrsDetector
 from signals.ecg.rhythm import Episode, PWaves, RhythmThresholds, RhythmTracker
-from signals.ecg.rr import broken_intervals, merged_breaks
+from signals.ecg.rr import broken_intervals
 from signals.ecg.ventricular import VentricularDetector
 from signals.ecg.waves import BeatWaves
 from signals.quality import is_readable
 from signals.recording import Recording
+from signals.stretches import joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -161,9 +162,7 @@ class EcgAnalyzer:
         readable = is_readable(found.quality)
         lost = np.flatnonzero(~readable.any(axis=0)) + self._n_seconds
         self._n_seconds += found.quality.shape[1]
-        breaks = merged_breaks(
-            (ceil(s * self._rate), ceil((s + 1) * self._rate)) for s in lost.tolist()
-        )
+        breaks = joined((ceil(s * self._rate), ceil((s + 1) * self._rate)) for s in lost.tolist())
         self._found = np.concatenate((self._found, found.peaks))
         fibrillation = self._fibrillation.push(samples, readable)
         beats = [self._beats, self._classifier.push(samples, found.peaks)]
@@ -181,7 +180,7 @@ class EcgAnalyzer:
         shapes, self._waves = self._waves.parted(ready)
         under_way = self._fibrillation.under_way
         fresh = [*breaks, *found.unclear, *fibrillation, *([under_way] if under_way else [])]
-        self._breaks = merged_breaks([*self._breaks, *fresh])
+        self._breaks = joined([*self._breaks, *fresh])
         episodes = self._rhythm.push(known.samples, known.classes, fresh, PWaves.of(shapes))
         if last:
             episodes += self._rhythm.finish(self._n_samples)

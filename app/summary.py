@@ -29,8 +29,9 @@ from signals.ecg.hrv import RrIntervals
 from signals.ecg.intervals import IntervalSummary, Measured
 from signals.ecg.qtc import QtFormula
 from signals.ecg.rhythm import RhythmThresholds
-from signals.ecg.rr import merged_breaks, without
+from signals.ecg.ventricular import RULE as FIBRILLATION_RULE
 from signals.quality import Quality, is_readable
+from signals.stretches import joined, without
 
 WINDOW_S = 10
 _STRIP_S = 10.0
@@ -79,7 +80,7 @@ class ReadableTime:
 
     def of(self, spans: Spans, start: float = 0.0, end: float = np.inf) -> float:
         """Return the readable seconds of `spans` in ``start <= t < end``, each counted once."""
-        edges = np.array(merged_breaks(spans)).reshape(-1, 2).clip(start, end)
+        edges = np.array(joined(spans)).reshape(-1, 2).clip(start, end)
         until = np.interp(edges, np.arange(len(self._until)), self._until)
         return float((until[:, 1] - until[:, 0]).sum())
 
@@ -219,7 +220,7 @@ def findings_of(
             stop / rate,
             0,
             None,
-            "as steep at all times, without rest, between 2 and 7 Hz",
+            FIBRILLATION_RULE,
         )
         for start, stop in fibrillation
     ]

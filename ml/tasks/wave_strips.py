@@ -168,7 +168,7 @@ class WaveStrips:
         last = self._strips_in_all()
         if not self._ended:
             wait = self._stop - round(MAX_DELAY_S * self._rate)
-            ready = (min(wait, self._stop) - self._begin - self._length) // self._raw_core
+            ready = (wait - self._begin - self._length) // self._raw_core
             last = min(last, ready + 1)
             if last - self._next < _LEAST_STRIPS:
                 return None

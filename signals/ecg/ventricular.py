@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 LOWEST_RATE = 50.0
 """Hz; the slopes of beats are no steeper than those of fibrillation at less."""
 
+RULE = "as steep at all times, without rest, most of its power between 2 and 7 Hz"
+"""What makes a stretch, in words for reports."""
+
 WEIGHTS = (-19.45, 7.90, 18.74, 13.35)
 """Constant, evenness of heights, evenness of slopes, share between 2 and 7 Hz: log odds.
 

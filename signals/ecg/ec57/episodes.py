@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from signals.ecg.ec57.reading import joined
 from signals.ecg.ec57.share import Share
+from signals.stretches import joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from signals.ecg.beat import beat_class_of
 from signals.ecg.ec57.beats import T, flutter_stretches
+from signals.stretches import joined
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -101,17 +102,6 @@ def reading_of(
         unreadable=tuple(unreadable),
         tells_rhythm=bool(changes or marked),
     )
-
-
-def joined(stretches: Iterable[Stretch]) -> list[Stretch]:
-    """Return stretches in order, those that overlap or touch as one."""
-    whole: list[Stretch] = []
-    for first, last in sorted(stretches):
-        if whole and first <= whole[-1][1]:
-            whole[-1] = (whole[-1][0], max(whole[-1][1], last))
-        else:
-            whole.append((first, last))
-    return whole
 
 
 def is_inside(samples: NDArray[T], stretches: Iterable[tuple[float, float]]) -> NDArray[np.bool_]:

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from signals.ecg.beat import BeatClass
 from signals.ecg.ec57.beats import EC57_WINDOW
-from signals.ecg.ec57.reading import is_inside, joined
+from signals.ecg.ec57.reading import is_inside
 from signals.ecg.ec57.share import Share
+from signals.stretches import joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

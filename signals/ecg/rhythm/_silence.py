@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from signals.ecg.episode import Episode, RhythmKind
-from signals.ecg.rr import merged_breaks
+from signals.stretches import joined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ class Silences:
 
     def add_breaks(self, breaks: Sequence[tuple[int, int]]) -> None:
         """Take stretches in which beats cannot be told, in any order, some may overlap."""
-        self._breaks = deque(merged_breaks([*self._breaks, *breaks]))
+        self._breaks = deque(joined([*self._breaks, *breaks]))
 
     def is_readable(self, start: int, stop: int) -> bool:
         """Return whether no break lies between two samples; forget those before `start`."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signals.ecg.ec57.episodes import EpisodeComparison, compare_episodes
-from signals.ecg.ec57.reading import joined
+from signals.stretches import joined
 
 RATE = 10.0
 Stretches = list[tuple[int, int]]

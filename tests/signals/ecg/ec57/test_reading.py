@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from signals.ecg.beat import BeatClass
-from signals.ecg.ec57.reading import is_inside, joined, reading_of
+from signals.ecg.ec57.reading import is_inside, reading_of
 
 
 def test_beats_have_the_class_of_their_symbol_and_other_marks_are_none() -> None:
@@ -58,10 +58,6 @@ def test_a_file_without_annotations_says_nothing() -> None:
     reading = reading_of([], 250, 50)
     assert len(reading.beats) == len(reading.classes) == 0
     assert not reading.tells_rhythm
-
-
-def test_stretches_that_touch_are_joined() -> None:
-    assert joined([(5, 9), (0, 2), (2, 4), (8, 12)]) == [(0, 4), (5, 12)]
 
 
 def test_both_ends_of_a_stretch_are_inside() -> None:

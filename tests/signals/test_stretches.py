@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signals.ecg.rr import without
+from signals.stretches import joined, without
 
 _stretches = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 9)), max_size=6).map(
     lambda pairs: [(start, start + length) for start, length in pairs]
@@ -23,3 +23,7 @@ def test_what_is_left_of_stretches(
     assert kept == sorted(kept)
     assert all(start < stop for start, stop in kept)
     assert sum(stop - start for start, stop in kept) == len(_inside(kept))
+
+
+def test_stretches_that_touch_are_joined() -> None:
+    assert joined([(5, 9), (0, 2), (2, 4), (8, 12)]) == [(0, 4), (5, 12)]
