@@ -23,6 +23,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from _millivolts import read_millivolts
 from numpy.typing import NDArray
 
 from signals.ecg.beat import beat_class_of
@@ -36,7 +37,6 @@ from signals.ecg.ec57.beats import (
 from signals.ecg.qrs import QrsDetector
 from signals.quality import is_readable
 from signals.readers import open_recording
-from signals.recording import MILLIVOLT
 
 BLOCK_SECONDS = 60
 CLOSE = 0.050
@@ -168,15 +168,8 @@ def level(record: str) -> int:
 
 def load(header: Path) -> Record:
     with open_recording(header) as recording:
-        channels = range(len(recording.channels))
         rate = recording.channels[0].rate
-        factors = [channel.unit.factor_to(MILLIVOLT) for channel in recording.channels]
-        signal = recording.read(channels, 0, recording.channels[0].n_samples)
-        signal *= np.array(factors, np.float32)[:, np.newaxis]
-        rails = [
-            (channel.physical_range[0] * factor, channel.physical_range[1] * factor)
-            for channel, factor in zip(recording.channels, factors, strict=True)
-        ]
+        signal, rails = read_millivolts(recording)
         samples = np.array([round(note.onset * rate) for note in recording.annotations], np.int64)
         symbols = [note.text for note in recording.annotations]
     is_beat = np.array([beat_class_of(symbol) is not None for symbol in symbols], bool)

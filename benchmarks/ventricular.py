@@ -30,13 +30,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from _millivolts import read_millivolts
 from numpy.typing import NDArray
 
 from signals.ecg._ventricular_shape import N_SHAPES, WINDOW, ShapeMeter
 from signals.ecg.ventricular import LEAST_HEIGHT, WEIGHTS, VentricularDetector
 from signals.quality import QualityMeter, is_readable
 from signals.readers import open_recording, read_annotations
-from signals.recording import MILLIVOLT
 
 Stretches = list[tuple[int, int]]
 Bools = NDArray[np.bool_]
@@ -119,15 +119,8 @@ def headers(folder: Path) -> list[Path]:
 
 def load(header: Path) -> Record:
     with open_recording(header) as recording:
-        channels = range(len(recording.channels))
         rate = recording.channels[0].rate
-        factors = [channel.unit.factor_to(MILLIVOLT) for channel in recording.channels]
-        signal = recording.read(channels, 0, recording.channels[0].n_samples)
-        signal *= np.array(factors, np.float32)[:, np.newaxis]
-        rails = [
-            (channel.physical_range[0] * factor, channel.physical_range[1] * factor)
-            for channel, factor in zip(recording.channels, factors, strict=True)
-        ]
+        signal, rails = read_millivolts(recording)
     seconds = int(signal.shape[1] / rate)
     rhythm = np.full(seconds, "", object)
     notes = header.with_suffix(".atr")
