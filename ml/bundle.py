@@ -1,11 +1,11 @@
-"""A model bundle: a folder with a model, its card, and a manifest that vouches for both.
+"""A model bundle: a folder with models, their card, and a manifest that vouches for them.
 
 ::
 
     beats/
       manifest.json     format, id, task, version; SHA-256 and size of every other file
-      model.tflite
-      model-card.json   labels, decision offsets, and how well it does
+      model.tflite      and further *.tflite where a task needs more than one network
+      model-card.json   the decision, and how well it does
       model-card.md     the same for people
 
 :func:`load_bundle` is the one gate between those bytes and the rest of the program.
@@ -15,22 +15,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from ml.decision import Decision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-FORMAT = 1
-"""Version of the folder's layout; a reader refuses a greater one."""
+FORMAT = 2
+"""Version of the folder's layout; a reader refuses any other."""
 
 MANIFEST = "manifest.json"
 MODEL = "model.tflite"
 CARD = "model-card.json"
 CARD_TEXT = "model-card.md"
-_FILES = (MODEL, CARD, CARD_TEXT)
+_CARDS = (CARD, CARD_TEXT)
+_SUFFIX = ".tflite"
+_MODEL_NAME = re.compile(r"[a-z][a-z0-9-]*\.tflite")
 _LARGEST_BYTES = 16 * 2**20
 
 
@@ -68,24 +72,31 @@ class Bundle:
         Ordered; a later model has a greater one.
     sha256 : str
         Of the manifest, which holds those of all files: it names the bundle's content.
-    model : bytes
-        The ``.tflite`` file.
+    models : mapping of str to bytes
+        Each ``.tflite`` file by its name without the suffix; every bundle has ``model``.
     card : mapping
         The model card.
-    labels : tuple of str
-        Names of the model's outputs, in order.
-    thresholds : tuple of float
-        Added to the outputs before the greatest is taken; one for each label.
+    decision : Decision
+        What is made of the logits of ``model``.
     """
 
     id: str
     task: str
     version: tuple[int, int, int]
     sha256: str
-    model: bytes = field(repr=False)
+    models: Mapping[str, bytes] = field(repr=False)
     card: Mapping[str, Any] = field(repr=False)
-    labels: tuple[str, ...]
-    thresholds: tuple[float, ...]
+    decision: Decision
+
+    @property
+    def model(self) -> bytes:
+        """The ``.tflite`` file that every bundle has."""
+        return self.models["model"]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the outputs of :attr:`model`, in order."""
+        return self.decision.labels
 
 
 def load_bundle(folder: Path, task: str) -> Bundle:
@@ -102,7 +113,7 @@ def load_bundle(folder: Path, task: str) -> Bundle:
     ------
     BundleError
         If a file is missing, shortened or altered, the bundle is for another task, or it was
-        written by a newer version of Tracekeep.
+        written for another version of Tracekeep.
     """
     raw = _read(folder, MANIFEST)
     manifest = _json(folder, MANIFEST, raw)
@@ -111,8 +122,10 @@ def load_bundle(folder: Path, task: str) -> Bundle:
         raise BundleError(folder, f"{MANIFEST} does not say which format the bundle has")
     if layout > FORMAT:
         raise BundleError(
-            folder, f"format {layout} is newer than this program reads (up to {FORMAT}): update it"
+            folder, f"format {layout} is newer than this program reads ({FORMAT}): update it"
         )
+    if layout < FORMAT:
+        raise BundleError(folder, f"format {layout} is older than this program reads ({FORMAT})")
     if manifest.get("task") != task:
         raise BundleError(folder, f"it is for the task {manifest.get('task')!r}, not {task!r}")
     version = _version(folder, manifest.get("version"))
@@ -120,20 +133,30 @@ def load_bundle(folder: Path, task: str) -> Bundle:
     if manifest.get("id") != identity:
         raise BundleError(folder, f"{MANIFEST} has the id {manifest.get('id')!r}, not {identity!r}")
     listed = manifest.get("files")
-    if not isinstance(listed, dict) or set(listed) != set(_FILES):
-        raise BundleError(folder, f"{MANIFEST} is to list {', '.join(_FILES)} and nothing else")
-    content = {name: _checked(folder, name, listed[name]) for name in _FILES}
+    names = sorted(set(listed) - set(_CARDS)) if isinstance(listed, dict) else []
+    if (
+        not isinstance(listed, dict)
+        or not {MODEL, *_CARDS} <= set(listed)
+        or not all(map(_MODEL_NAME.fullmatch, names))
+    ):
+        raise BundleError(
+            folder,
+            f"{MANIFEST} is to list {', '.join((MODEL, *_CARDS))} and nothing but further models",
+        )
+    content = {name: _checked(folder, name, entry) for name, entry in listed.items()}
     card = _json(folder, CARD, content[CARD])
-    labels, thresholds = _decision(folder, card)
+    try:
+        decision = Decision.from_json(card.get("decision"))
+    except ValueError as error:
+        raise BundleError(folder, f"{CARD}: the decision cannot be used: {error}") from None
     return Bundle(
         id=identity,
         task=task,
         version=version,
         sha256=hashlib.sha256(raw).hexdigest(),
-        model=content[MODEL],
+        models={name.removesuffix(_SUFFIX): content[name] for name in names},
         card=card,
-        labels=labels,
-        thresholds=thresholds,
+        decision=decision,
     )
 
 
@@ -141,7 +164,7 @@ def write_bundle(
     folder: Path,
     task: str,
     version: tuple[int, int, int],
-    model: bytes,
+    models: Mapping[str, bytes],
     card: Mapping[str, Any],
     card_text: str,
 ) -> Bundle:
@@ -153,10 +176,10 @@ def write_bundle(
         Made where it is missing.
     task, version
         As for :class:`Bundle`.
-    model : bytes
-        The ``.tflite`` file.
+    models : mapping of str to bytes
+        As for :class:`Bundle`; other models that lay in the folder are removed.
     card : mapping
-        With ``labels`` and ``thresholds``; JSON values only.
+        With ``decision`` as :meth:`ml.decision.Decision.as_json` gives it; JSON values only.
     card_text : str
         The card for people, Markdown.
 
@@ -167,10 +190,13 @@ def write_bundle(
     """
     folder.mkdir(parents=True, exist_ok=True)
     content = {
-        MODEL: model,
+        **{f"{name}{_SUFFIX}": model for name, model in models.items()},
         CARD: (json.dumps(card, indent=1, ensure_ascii=False) + "\n").encode(),
         CARD_TEXT: card_text.encode(),
     }
+    for old in folder.glob(f"*{_SUFFIX}"):
+        if old.name not in content:
+            old.unlink()
     for name, data in content.items():
         (folder / name).write_bytes(data)
     manifest = {
@@ -230,21 +256,3 @@ def _version(folder: Path, value: object) -> tuple[int, int, int]:
             return int(major), int(minor), int(patch)
         case _:
             raise BundleError(folder, f"{MANIFEST} is to give the version as three whole numbers")
-
-
-def _decision(folder: Path, card: dict[str, Any]) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    labels, thresholds = card.get("labels"), card.get("thresholds")
-    if (
-        not isinstance(labels, list)
-        or not labels
-        or not all(isinstance(label, str) for label in labels)
-        or len(set(labels)) != len(labels)
-    ):
-        raise BundleError(folder, f"{CARD} is to name the labels, each once")
-    if (
-        not isinstance(thresholds, list)
-        or len(thresholds) != len(labels)
-        or not all(isinstance(value, int | float) and math.isfinite(value) for value in thresholds)
-    ):
-        raise BundleError(folder, f"{CARD} is to give one finite threshold for each label")
-    return tuple(labels), tuple(float(value) for value in thresholds)

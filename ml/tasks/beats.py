@@ -31,9 +31,9 @@ class ClassifiedBeats:
     samples : numpy.ndarray, shape (n,), int64
         R peaks, as they were pushed.
     classes : numpy.ndarray, shape (n,), int8
-        :class:`signals.ecg.beat.BeatClass`: the most probable one.
+        :class:`signals.ecg.beat.BeatClass`, by the bundle's decision.
     probabilities : numpy.ndarray, shape (n, 5), float32
-        One for each class, the bundle's decision thresholds included; rows add up to 1.
+        One for each class, by the bundle's decision; rows add up to 1.
     families : numpy.ndarray, shape (n,), int16
         The family of alike beats of each, as it was known when the beat came:
         :meth:`signals.ecg.families.FamilyTable.settled` tells how it stands in the end.
@@ -109,7 +109,7 @@ class BeatClassifier:
             raise ValueError(f"the bundle {bundle.id} does not classify beats as {LABELS}")
         self._features = BeatFeatures(rate, n_leads)
         self._model = Model(bundle.model)
-        self._thresholds = np.array(bundle.thresholds, np.float32)
+        self._decision = bundle.decision
 
     @property
     def runtime(self) -> str:
@@ -151,8 +151,9 @@ class BeatClassifier:
                 inputs.families,
             )
         (logits,) = self._model.run(inputs.features, inputs.shapes)
-        logits = logits + self._thresholds
-        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities = odds / odds.sum(axis=1, keepdims=True)
-        classes = logits.argmax(axis=1).astype(np.int8)
-        return ClassifiedBeats(inputs.samples, classes, probabilities, inputs.families)
+        return ClassifiedBeats(
+            inputs.samples,
+            self._decision.classes(logits),
+            self._decision.probabilities(logits),
+            inputs.families,
+        )

@@ -90,7 +90,7 @@ class WaveDelineator:
         if bundle.task != TASK or bundle.labels != LABELS:
             raise ValueError(f"the bundle {bundle.id} does not find {', '.join(LABELS)}")
         self._model = Model(bundle.model)
-        self._thresholds = np.array(bundle.thresholds, np.float32)
+        self._offsets = np.array(bundle.decision.offsets, np.float32)
         self._strips = WaveStrips(rate, n_leads)
         self._rate = rate
         self._leads = n_leads
@@ -162,7 +162,7 @@ class WaveDelineator:
         n, leads, length = strips.level.shape
         marks = np.repeat(strips.marks, leads, axis=0)
         (answers,) = self._model.run(model_input(strips.level.reshape(-1, length), marks))
-        logits = answers.reshape(n, leads, -1, len(LABELS)) + self._thresholds
+        logits = answers.reshape(n, leads, -1, len(LABELS)) + self._offsets
         seen = combine(logits, strips)
         grid_rate = self._strips.grid_rate
         to_steps = grid_rate / self._rate / STEP_POINTS

@@ -163,7 +163,12 @@ def train_beats(
     )
     described = card.describe(facts, results)
     bundle = write_bundle(
-        out, TASK, version, final.int8_model, card.rounded(described), card.as_markdown(described)
+        out,
+        TASK,
+        version,
+        {"model": final.int8_model},
+        card.rounded(described),
+        card.as_markdown(described),
     )
     tell(f"{bundle.id}: {len(bundle.model)} bytes, in {out}")
     return bundle

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ml.decision import Decision
 from ml.tasks.beat_features import FEATURES, LOOK_AHEAD_BEATS, WARM_UP_BEATS
 from ml.tasks.beat_windows import BAND_HZ, GRID_POINTS, GRID_RATE
 from ml.tasks.beats import LABELS, TASK
@@ -150,9 +151,8 @@ def describe(facts: Facts, results: Mapping[str, RecordResult]) -> dict[str, Any
     return {
         "task": TASK,
         "version": list(facts.version),
-        "labels": list(LABELS),
-        "thresholds": list(facts.thresholds),
-        "decision": _DECISION,
+        "decision": Decision(LABELS, offsets=facts.thresholds).as_json(),
+        "decision_text": _DECISION,
         "intended_use": _INTENDED_USE,
         "limits": [*_LIMITS, *_few_patients(results)],
         "command": "python -m ml.training beats --data DIR "
@@ -326,7 +326,7 @@ def as_markdown(card: Mapping[str, Any]) -> str:
         "|---|---|---:|---:|---:|---:|---:|",
     ]
     for group, kinds in card["results"].items():
-        for label in card["labels"]:
+        for label in card["decision"]["labels"]:
             ours, theirs = kinds["int8"][label], kinds["float32"][label]
             lines.append(
                 f"| {group} | {label} | {ours['true']:,} | {_percent(ours['sensitivity'])} | "
@@ -376,7 +376,7 @@ def as_markdown(card: Mapping[str, Any]) -> str:
             for what in ("true", "said", "hit")
         ]
         lines.append(f"| {name} | {record['fold']} | {' | '.join(cells)} |")
-    lines += ["", "## Decision", "", card["decision"]]
+    lines += ["", "## Decision", "", card["decision_text"]]
     lines += ["", "## Limits", "", *(f"- {limit}" for limit in card["limits"])]
     lines += ["", "## Made by", "", f"    {card['command']}", "", "## Data", ""]
     for source in card["data"]["sources"]:

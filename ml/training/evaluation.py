@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.bundle import Bundle
+from ml.decision import Decision
 from ml.tasks.beats import LABELS, TASK, BeatClassifier
 
 if TYPE_CHECKING:
@@ -37,10 +38,9 @@ def classify(record: Record, tflite: bytes, thresholds: Iterable[float]) -> NDAr
         task=TASK,
         version=(0, 0, 0),
         sha256="",
-        model=tflite,
+        models={"model": tflite},
         card={},
-        labels=LABELS,
-        thresholds=tuple(thresholds),
+        decision=Decision(LABELS, offsets=tuple(thresholds)),
     )
     classifier = BeatClassifier(bundle, record.rate, len(record.samples))
     step = round(_BLOCK_S * record.rate)

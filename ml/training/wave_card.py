@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from ml.decision import Decision
 from ml.tasks.wave_strips import BASELINE_S, CUTOFF_HZ, GRID_RATE, STEP_POINTS, STRIP_POINTS
 from ml.tasks.waves import LABELS, TASK
 from ml.training.card import rounded
@@ -135,8 +136,7 @@ def describe(
             {
                 "task": TASK,
                 "version": list(facts.version),
-                "labels": list(LABELS),
-                "thresholds": [0.0] * len(LABELS),
+                "decision": Decision(LABELS).as_json(),
                 "intended_use": _INTENDED_USE,
                 "limits": list(_LIMITS),
                 "command": "python -m ml.training waves --data DIR "

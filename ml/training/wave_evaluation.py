@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.bundle import Bundle
+from ml.decision import Decision
 from ml.tasks.waves import LABELS, TASK, WaveDelineator
 from ml.training.wave_data import LUDB_LEADS
 from signals.ecg.ec57.waves import POINTS, R_PEAK, compare_waves, measured_waves
@@ -73,10 +74,9 @@ def unpacked(tflite: bytes) -> Bundle:
         task=TASK,
         version=(0, 0, 0),
         sha256="",
-        model=tflite,
+        models={"model": tflite},
         card={},
-        labels=LABELS,
-        thresholds=(0.0,) * len(LABELS),
+        decision=Decision(LABELS),
     )
 
 

@@ -175,7 +175,7 @@ def train_waves(
         p_shares,
     )
     bundle = write_bundle(
-        out, TASK, version, final.int8_model, described, wave_card.as_markdown(described)
+        out, TASK, version, {"model": final.int8_model}, described, wave_card.as_markdown(described)
     )
     tell(f"{bundle.id}: {len(bundle.model)} bytes, in {out}")
     return bundle

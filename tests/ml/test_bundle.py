@@ -21,14 +21,18 @@ from ml.bundle import (
     load_bundle,
     write_bundle,
 )
+from ml.decision import Decision
 from ml.registry import SHIPPED, bundle_for
 
-CARD_VALUES = {"labels": ["N", "V"], "thresholds": [0.0, -0.5]}
+DECISION = Decision(("N", "V"), offsets=(0.0, -0.5))
+CARD_VALUES = {"decision": DECISION.as_json()}
+MODELS = {"model": b"the model", "gate": b"a smaller one"}
+GATE = "gate.tflite"
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    write_bundle(tmp_path / "b", "beats", (1, 2, 3), b"the model", CARD_VALUES, "# Card\n")
+    write_bundle(tmp_path / "b", "beats", (1, 2, 3), MODELS, CARD_VALUES, "# Card\n")
     return tmp_path / "b"
 
 
@@ -42,8 +46,9 @@ def test_what_is_written_is_read(folder: Path) -> None:
     assert bundle.id == "beats-1.2.3"
     assert bundle.version == (1, 2, 3)
     assert bundle.model == b"the model"
+    assert dict(bundle.models) == MODELS
+    assert bundle.decision == DECISION
     assert bundle.labels == ("N", "V")
-    assert bundle.thresholds == (0.0, -0.5)
     assert bundle.card == CARD_VALUES
     assert "the model" not in repr(bundle)
 
@@ -61,11 +66,11 @@ def test_the_shipped_bundle() -> None:
 
 def test_the_identity_follows_the_content(folder: Path) -> None:
     before = load_bundle(folder, "beats").sha256
-    write_bundle(folder, "beats", (1, 2, 3), b"another", CARD_VALUES, "# Card\n")
+    write_bundle(folder, "beats", (1, 2, 3), {"model": b"another"}, CARD_VALUES, "# Card\n")
     assert load_bundle(folder, "beats").sha256 != before
 
 
-@pytest.mark.parametrize("name", [MANIFEST, MODEL, CARD, CARD_TEXT])
+@pytest.mark.parametrize("name", [MANIFEST, MODEL, GATE, CARD, CARD_TEXT])
 def test_a_missing_file(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(BundleError, match=f"{name} is missing"):
@@ -73,13 +78,13 @@ def test_a_missing_file(folder: Path, name: str) -> None:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(name=st.sampled_from([MODEL, CARD, CARD_TEXT]), data=st.data())
+@given(name=st.sampled_from([MODEL, GATE, CARD, CARD_TEXT]), data=st.data())
 def test_any_changed_or_missing_byte_is_noticed(
     tmp_path: Path, name: str, data: st.DataObject
 ) -> None:
     folder = tmp_path / "b"
     shutil.rmtree(folder, ignore_errors=True)
-    write_bundle(folder, "beats", (1, 2, 3), b"the model", CARD_VALUES, "# Card\n")
+    write_bundle(folder, "beats", (1, 2, 3), MODELS, CARD_VALUES, "# Card\n")
     content = bytearray((folder / name).read_bytes())
     at = data.draw(st.integers(0, len(content) - 1))
     if data.draw(st.booleans()):
@@ -97,7 +102,7 @@ def test_any_changed_or_missing_byte_is_noticed(
 @given(data=st.data())
 def test_a_damaged_manifest_never_gives_another_bundle(tmp_path: Path, data: st.DataObject) -> None:
     folder = tmp_path / "b"
-    whole = write_bundle(folder, "beats", (1, 2, 3), b"the model", CARD_VALUES, "# Card\n")
+    whole = write_bundle(folder, "beats", (1, 2, 3), MODELS, CARD_VALUES, "# Card\n")
     content = bytearray((folder / MANIFEST).read_bytes())
     content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     (folder / MANIFEST).write_bytes(content)
@@ -112,6 +117,7 @@ def test_a_damaged_manifest_never_gives_another_bundle(tmp_path: Path, data: st.
     ("changes", "problem"),
     [
         ({"format": FORMAT + 1}, "newer than this program reads"),
+        ({"format": FORMAT - 1}, "older than this program reads"),
         ({"format": None}, "does not say which format"),
         ({"format": True}, "does not say which format"),
         ({"task": "sleep"}, "for the task 'sleep', not 'beats'"),
@@ -119,6 +125,10 @@ def test_a_damaged_manifest_never_gives_another_bundle(tmp_path: Path, data: st.
         ({"version": [1, 2, -3]}, "three whole numbers"),
         ({"id": "beats-9.9.9"}, "has the id 'beats-9.9.9', not 'beats-1.2.3'"),
         ({"files": {}}, "is to list"),
+        ({"files": []}, "is to list"),
+        ({"files": {GATE: 1, CARD: 1, CARD_TEXT: 1}}, "is to list"),
+        ({"files": {MODEL: 1, "../x.tflite": 1, CARD: 1, CARD_TEXT: 1}}, "is to list"),
+        ({"files": {MODEL: 1, CARD: 1, CARD_TEXT: 1, "notes.txt": 1}}, "is to list"),
         ({"files": {MODEL: 1, CARD: 1, CARD_TEXT: 1}}, "sha256 and bytes"),
     ],
 )
@@ -137,19 +147,15 @@ def test_a_manifest_that_is_no_json_object(folder: Path, content: bytes) -> None
         load_bundle(folder, "beats")
 
 
-@pytest.mark.parametrize(
-    ("card", "problem"),
-    [
-        ({"labels": [], "thresholds": []}, "labels"),
-        ({"labels": ["N", "N"], "thresholds": [0, 0]}, "labels"),
-        ({"labels": ["N", "V"], "thresholds": [0]}, "threshold"),
-        ({"labels": ["N", "V"], "thresholds": [0, float("nan")]}, "threshold"),
-        ({"labels": ["N", "V"], "thresholds": [0, "1"]}, "threshold"),
-    ],
-)
-def test_a_card_without_a_decision(tmp_path: Path, card: dict[str, object], problem: str) -> None:
-    with pytest.raises(BundleError, match=problem):
-        write_bundle(tmp_path, "beats", (1, 0, 0), b"m", card, "")
+def test_a_card_without_a_decision(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="the decision cannot be used: it is"):
+        write_bundle(tmp_path, "beats", (1, 0, 0), {"model": b"m"}, {}, "")
+
+
+def test_a_model_that_is_no_longer_part_of_it_goes(folder: Path) -> None:
+    bundle = write_bundle(folder, "beats", (1, 3, 0), {"model": b"m"}, CARD_VALUES, "")
+    assert dict(bundle.models) == {"model": b"m"}
+    assert not (folder / GATE).exists()
 
 
 def test_the_error_survives_a_worker_process(tmp_path: Path) -> None:

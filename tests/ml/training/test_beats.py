@@ -70,7 +70,7 @@ def test_records_become_a_bundle_that_classifies(
     assert set(bundle.card["records"]) == set(records)
     assert sum("trained and tested" in line for line in told) == 2
     unseen = _record("svdb/900", 99)
-    answer = classify(unseen, bundle.model, bundle.thresholds)
+    answer = classify(unseen, bundle.model, bundle.decision.offsets)
     assert scores(confusion(unseen.classes, answer))["V"].f1 > 0.9
     assert BeatClassifier(bundle, 128.0, 2).runtime
 
