@@ -2,6 +2,13 @@
 
 LiteRT (``ai-edge-litert``) is taken first, ``tflite-runtime`` where that is missing. Callers hand
 over and receive float32; an int8 model is fed and read by its own scales and zero points.
+
+One thread: two were slower in LiteRT by the clock and in CPU seconds, and ten times slower in
+tflite-runtime; work is spread over processes. The model is given to the runtime as the bytes that
+were checked, not as a file to be mapped: a file can change between the check of its SHA-256 and
+its use, and bundles are small. Tensors are set and got by copying: writing into the runtime's own
+memory saved nothing that could be measured, and it refuses to run while a view is alive, as one is
+in the trace of an error.
 """
 
 from __future__ import annotations
@@ -10,12 +17,17 @@ import os
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import version
+from math import prod
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ml.runtime_graph import Graph, ModelError, read_graph
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,10 +40,6 @@ _RUNTIMES = (
 
 class RuntimeMissingError(Exception):
     """Neither runtime is installed."""
-
-
-class ModelError(Exception):
-    """The bytes are no model that can be run here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,36 +66,47 @@ class TensorSpec:
 class Model:
     """A model that is ready to run, on one thread.
 
+    Within a process, the same bytes are loaded once: the next recording finds its model loaded,
+    with the memory that it works in. Several threads may run it; they take turns.
+
     Parameters
     ----------
     tflite : bytes
         The file's content. The graph has a fixed batch, the same for all inputs and outputs.
+    allow_float : bool
+        Whether a tensor may be other than int8: for what training and benchmarks compare with.
 
     Attributes
     ----------
     runtime : str
         Name and version of what runs it.
+    graph : Graph
+        What it does.
     inputs, outputs : tuple of TensorSpec
         In the order of :meth:`run`: by name.
+    batch : int
+        Number of items that are computed at once, needed or not.
 
     Raises
     ------
     RuntimeMissingError
         If no runtime is installed.
     ModelError
-        If the bytes cannot be loaded.
+        If the bytes are damaged or cannot be loaded, the batch is not fixed, an operator is
+        unknown, or a tensor is not int8 and was not allowed to be.
     """
 
-    def __init__(self, tflite: bytes) -> None:
-        self.runtime, interpreter_class = _runtime()
-        with _quiet():
-            try:
-                self._interpreter = interpreter_class(model_content=tflite, num_threads=1)
-                self._interpreter.allocate_tensors()
-            except (ValueError, RuntimeError) as error:
-                raise ModelError(f"{self.runtime} cannot load the model: {error}") from error
-        self.inputs = _specs(self._interpreter.get_input_details())
-        self.outputs = _specs(self._interpreter.get_output_details())
+    def __init__(self, tflite: bytes, *, allow_float: bool = True) -> None:
+        self.graph = _graph(tflite)
+        if not allow_float and (found := self.tensors_not_int8()):
+            raise ModelError(
+                f"the model is not int8 throughout: {', '.join(found[:3])}"
+                + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+            )
+        _check_batch(self.graph)
+        self._loaded = _load(tflite)
+        self.runtime = self._loaded.runtime
+        self.inputs, self.outputs = self._loaded.inputs, self._loaded.outputs
         self.batch = self.inputs[0].shape[0]
 
     def run(self, *arrays: NDArray[np.float32]) -> list[NDArray[np.float32]]:
@@ -117,57 +136,106 @@ class Model:
                     f"input {spec.name} is to have the shape {(n, *spec.shape[1:])}, "
                     f"not {array.shape}"
                 )
-        padded = -(-n // self.batch) * self.batch
-        stored = []
-        for spec, array in zip(self.inputs, arrays, strict=True):
-            whole = np.zeros((padded, *spec.shape[1:]), np.int8 if spec.scale else np.float32)
-            whole[:n] = _quantised(array, spec)
-            stored.append(whole)
-        results = [
-            np.empty((padded, *spec.shape[1:]), np.int8 if spec.scale else np.float32)
-            for spec in self.outputs
-        ]
-        for start in range(0, padded, self.batch):
-            part = slice(start, start + self.batch)
-            for spec, whole in zip(self.inputs, stored, strict=True):
-                self._interpreter.set_tensor(spec._index, whole[part])
-            self._interpreter.invoke()
-            for spec, result in zip(self.outputs, results, strict=True):
-                result[part] = self._interpreter.get_tensor(spec._index)
-        return [_real(result[:n], spec) for spec, result in zip(self.outputs, results, strict=True)]
+        results = [np.empty((n, *spec.shape[1:]), np.float32) for spec in self.outputs]
+        values = sum(prod(spec.shape) for spec in self.inputs)
+        length = max(1, _VALUES_AT_ONCE // values) * self.batch
+        for first in range(0, n, length):
+            part = slice(first, min(first + length, n))
+            stored = [
+                _quantised(array[part], spec)
+                for spec, array in zip(self.inputs, arrays, strict=True)
+            ]
+            answers = self._loaded.invoke(stored)
+            for spec, result, answer in zip(self.outputs, results, answers, strict=True):
+                result[part] = _real(answer, spec)
+        return results
 
     def tensors_not_int8(self) -> list[str]:
-        """Walk the graph and name each tensor that keeps a full-int8 model from being one.
+        """Name each tensor that keeps the model from being int8 throughout.
 
-        int8 throughout means: every tensor is int8, but for the int32 of biases and of shapes,
-        which have one dimension at most.
-
-        Returns
-        -------
-        list of str
-            ``name: type`` of every other tensor; empty for a full-int8 model.
+        See :meth:`ml.runtime_graph.Graph.tensors_not_int8`.
         """
-        found = []
-        for tensor in self._interpreter.get_tensor_details():
-            kind = np.dtype(tensor["dtype"])
-            bias_or_shape = kind == np.int32 and len(tensor["shape"]) <= 1
-            if kind != np.int8 and not bias_or_shape:
-                found.append(f"{tensor['name']}: {kind}")
-        return found
+        return self.graph.tensors_not_int8()
+
+
+class _Loaded:
+    """A model in the runtime; its graph was checked before, which the runtime relies on."""
+
+    def __init__(self, tflite: bytes) -> None:
+        self.runtime, interpreter_class = _runtime()
+        with _quiet():
+            try:
+                self._interpreter = interpreter_class(model_content=tflite, num_threads=1)
+                self._interpreter.allocate_tensors()
+            except (ValueError, RuntimeError) as error:
+                raise ModelError(f"{self.runtime} cannot load the model: {error}") from error
+        self.inputs = _specs(self._interpreter.get_input_details())
+        self.outputs = _specs(self._interpreter.get_output_details())
+        self._lock = Lock()
+
+    def invoke(self, stored: list[NDArray[Any]]) -> list[NDArray[Any]]:
+        """Run items as the model stores them, a batch at a time, the last one filled up with 0."""
+        n, batch = len(stored[0]), self.inputs[0].shape[0]
+        answers = [
+            np.empty((n, *spec.shape[1:]), np.int8 if spec.scale else np.float32)
+            for spec in self.outputs
+        ]
+        for start in range(0, n, batch):
+            stop = min(start + batch, n)
+            with self._lock:
+                for spec, items in zip(self.inputs, stored, strict=True):
+                    self._interpreter.set_tensor(spec._index, _filled(items[start:stop], batch))
+                self._interpreter.invoke()
+                for spec, answer in zip(self.outputs, answers, strict=True):
+                    answer[start:stop] = self._interpreter.get_tensor(spec._index)[: stop - start]
+        return answers
+
+
+# bounded, since a search loads hundreds of models; a program has one or two for each task
+_graph = lru_cache(maxsize=8)(read_graph)
+_load = lru_cache(maxsize=8)(_Loaded)
+
+_VALUES_AT_ONCE = 2**14  # are quantised together: few enough to stay in the nearest caches
+
+
+def _check_batch(graph: Graph) -> None:
+    first = graph.inputs[0]
+    for tensor in (*graph.inputs, *graph.outputs):
+        if tensor.kind not in {"int8", "float32"}:
+            raise ModelError(
+                f"{tensor.name} goes in or out as {tensor.kind}; int8 or float32 is expected"
+            )
+        if not tensor.fixed or tensor.shape[:1] != first.shape[:1] or not tensor.shape:
+            raise ModelError(
+                f"{tensor.name} has the shape {tensor.shape}: a fixed batch is expected to come "
+                "first, the same for all inputs and outputs"
+            )
+
+
+def _filled(items: NDArray[Any], batch: int) -> NDArray[Any]:
+    if len(items) == batch:
+        return items
+    whole = np.zeros((batch, *items.shape[1:]), items.dtype)
+    whole[: len(items)] = items
+    return whole
 
 
 def _quantised(array: NDArray[np.float32], spec: TensorSpec) -> NDArray[Any]:
     if not spec.scale:
-        return array
-    steps = np.rint(array / np.float32(spec.scale)) + np.float32(spec.zero_point)
-    stored: NDArray[np.int8] = np.clip(steps, -128, 127).astype(np.int8)
-    return stored
+        return array.astype(np.float32, copy=False)
+    steps = array / np.float32(spec.scale)
+    np.rint(steps, out=steps)
+    steps += np.float32(spec.zero_point)
+    return np.clip(steps, -128, 127, out=steps).astype(np.int8)
 
 
 def _real(stored: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:
     if not spec.scale:
-        return stored.astype(np.float32)
-    return (stored.astype(np.float32) - np.float32(spec.zero_point)) * np.float32(spec.scale)
+        return stored
+    values = stored.astype(np.float32)
+    values -= np.float32(spec.zero_point)
+    values *= np.float32(spec.scale)
+    return values
 
 
 def _specs(details: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
@@ -214,3 +282,6 @@ def _quiet() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+__all__ = ["Model", "ModelError", "RuntimeMissingError", "TensorSpec"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 MOST_STEPS = 8
 """int8 steps by which an output may differ: the runtimes round differently in each layer."""
 SCRIPT = Path(__file__).with_name("_run_model.py")
+DAMAGED = Path(__file__).with_name("_run_damaged.py")
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +67,18 @@ def test_both_runtimes_agree(other_python: Path, tmp_path: Path) -> None:
     assert steps.max() <= MOST_STEPS
     assert steps.mean() <= 1
     assert (ours.argmax(axis=1) == theirs.argmax(axis=1)).mean() >= 0.97
+
+
+def test_a_damaged_model_never_ends_the_process() -> None:
+    _run_damaged(Path(sys.executable))
+
+
+def test_nor_does_it_in_the_other_runtime(other_python: Path) -> None:
+    _run_damaged(other_python)
+
+
+def _run_damaged(python: Path) -> None:
+    command = [python, DAMAGED, ROOT, SHIPPED / "beats" / "model.tflite"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    assert 0 < int(ran.stdout) < 120
