@@ -1,24 +1,18 @@
-"""How well a model does on whole recordings, through the code that ships."""
+"""Counting right and wrong answers, and a bundle for models that have no card yet."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml.bundle import Bundle
 from ml.decision import Decision
-from ml.tasks.beats import LABELS, TASK, BeatClassifier
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from ml.training.data import Record
 
 Confusion = NDArray[np.int64]
-_BLOCK_S = 60.0
+_LEAST_SHARE = np.float32(1e-30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,42 +25,43 @@ class Score:
     f1: float
 
 
-def classify(record: Record, tflite: bytes, thresholds: Iterable[float]) -> NDArray[np.int8]:
-    """Return the class of every reference beat, by the shipped classifier fed block by block."""
-    bundle = Bundle(
-        id=f"{TASK}-0.0.0",
-        task=TASK,
+def unpacked(task: str, labels: tuple[str, ...], models: Mapping[str, bytes]) -> Bundle:
+    """Return a bundle with a neutral decision, for models that have no card yet."""
+    return Bundle(
+        id=f"{task}-0.0.0",
+        task=task,
         version=(0, 0, 0),
         sha256="",
-        models={"model": tflite},
+        models=models,
         card={},
-        decision=Decision(LABELS, offsets=tuple(thresholds)),
+        decision=Decision(labels),
     )
-    classifier = BeatClassifier(bundle, record.rate, len(record.samples))
-    step = round(_BLOCK_S * record.rate)
-    answers = []
-    for start in range(0, record.samples.shape[1], step):
-        inside = slice(*np.searchsorted(record.peaks, (start, start + step)))
-        answers.append(
-            classifier.push(record.samples[:, start : start + step], record.peaks[inside])
-        )
-    answers.append(classifier.finish())
-    samples = np.concatenate([answer.samples for answer in answers])
-    if not np.array_equal(samples, record.peaks):
-        raise AssertionError(f"{record.name}: beats were lost or moved")
-    return np.concatenate([answer.classes for answer in answers])
 
 
-def confusion(truth: NDArray[np.int8], answer: NDArray[np.int8]) -> Confusion:
-    """Return counts, rows the true class and columns the answered one."""
-    k = len(LABELS)
-    return np.bincount(truth.astype(np.int64) * k + answer, minlength=k * k).reshape(k, k)
+def log_of(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the logarithm of probabilities: the logits they are of, but for a constant a row."""
+    logits: NDArray[np.float32] = np.log(np.maximum(probabilities, _LEAST_SHARE))
+    return logits
 
 
-def scores(counts: Confusion) -> dict[str, Score]:
+def confusion(truth: NDArray[np.int8], answer: NDArray[np.int8], k: int) -> Confusion:
+    """Return counts, rows the true class and columns the answered one; unknown truth is left out.
+
+    Parameters
+    ----------
+    truth, answer : numpy.ndarray, shape (n,)
+    k : int
+        Number of classes.
+    """
+    known = truth >= 0
+    pairs = truth[known].astype(np.int64) * k + answer[known]
+    return np.bincount(pairs, minlength=k * k).reshape(k, k)
+
+
+def scores(counts: Confusion, labels: tuple[str, ...]) -> dict[str, Score]:
     """Return the score of each class of a confusion matrix."""
     result = {}
-    for index, label in enumerate(LABELS):
+    for index, label in enumerate(labels):
         hit, true, said = counts[index, index], counts[index].sum(), counts[:, index].sum()
         result[label] = Score(
             true=int(true),

@@ -221,6 +221,10 @@ def fit(
     schedule = keras.optimizers.schedules.CosineDecay(
         1e-4, epochs * steps, warmup_target=PEAK_LEARNING_RATE, warmup_steps=steps // 2
     )
-    network.compile(optimizer=keras.optimizers.AdamW(schedule, weight_decay=1e-3), loss=wave_loss)
+    network.compile(
+        optimizer=keras.optimizers.AdamW(schedule, weight_decay=1e-3),
+        loss=wave_loss,
+        jit_compile=False,
+    )
     network.fit(_Batches(examples, weights, noise, steps, seed), epochs=epochs, verbose=2)
     return network

@@ -229,7 +229,7 @@ def test_what_cannot_be_classified(rate: float, leads: int, problem: str) -> Non
 
 @pytest.mark.realdata
 def test_a_known_patient(recordings) -> None:  # noqa: ANN001
-    from ml.training.data import read_record
+    from ml.training.beats.data import read_record
 
     record = read_record(recordings, "mitdb/119")
     beats = classifier(record.rate)

@@ -1,4 +1,4 @@
-"""The development recordings as beats with their true classes, and the folds by patient."""
+"""The development recordings: read, made into examples, answered to by the code that ships."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.tasks.beat_features import LEADS, BeatFeatures
+from ml.tasks.beats import LABELS, TASK, BeatClassifier, ClassifiedBeats
+from ml.training.evaluation import log_of, unpacked
+from ml.training.task import Answers, Examples
 from signals.ecg.beat import beat_class_of
 from signals.readers import open_recording
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
 DATABASES = ("mitdb", "svdb")
 PACED = ("mitdb/102", "mitdb/104")
 _JITTER_S = 0.02
+_BLOCK_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,36 +48,6 @@ class Record:
     samples: NDArray[np.float32]
     peaks: NDArray[np.int64]
     classes: NDArray[np.int8]
-
-
-@dataclass(frozen=True, slots=True)
-class Beats:
-    """What a network is trained on; first axis: beats.
-
-    Parameters
-    ----------
-    shapes, features : numpy.ndarray, float16
-        As of :class:`ml.tasks.beat_features.BeatInputs`.
-    classes : numpy.ndarray, int8
-        AAMI classes.
-    records : numpy.ndarray of str
-        Where each is from.
-    """
-
-    shapes: NDArray[np.float16]
-    features: NDArray[np.float16]
-    classes: NDArray[np.int8]
-    records: NDArray[np.str_]
-
-    @classmethod
-    def of(cls, parts: Sequence[Beats]) -> Beats:
-        """Return all `parts` as one."""
-        return cls(
-            np.concatenate([part.shapes for part in parts]),
-            np.concatenate([part.features for part in parts]),
-            np.concatenate([part.classes for part in parts]),
-            np.concatenate([part.records for part in parts]),
-        )
 
 
 def find_records(data: Path) -> list[str]:
@@ -115,56 +89,42 @@ def read_record(data: Path, name: str) -> Record:
     return Record(name, first.rate, samples, peaks, classes)
 
 
-def extract(record: Record, seed: int) -> Beats:
+def examples_of(record: Record) -> Examples:
     """Return a record's beats as the product sees them, three times over.
 
     Once with both leads and the reference peaks, and once with each lead alone and peaks that are
     up to 20 ms off, as those of a detector are.
     """
-    rng = np.random.default_rng([seed, *record.name.encode()])
+    rng = np.random.default_rng([0, *record.name.encode()])
     reach = round(_JITTER_S * record.rate)
     views = [(record.samples, record.peaks)]
     for lead in range(LEADS):
         moved = record.peaks + rng.integers(-reach, reach, len(record.peaks), endpoint=True)
         moved = np.maximum.accumulate(np.maximum(moved, 0) - np.arange(len(moved)))
         views.append((record.samples[lead : lead + 1], moved + np.arange(len(moved))))
-    parts = []
+    features, shapes = [], []
     for samples, peaks in views:
         stream = BeatFeatures(record.rate, len(samples))
         for inputs in (stream.push(samples, peaks), stream.finish()):
-            n = len(inputs.samples)
-            parts.append((inputs.shapes.astype(np.float16), inputs.features.astype(np.float16), n))
-    return Beats(
-        shapes=np.concatenate([shapes for shapes, _, _ in parts]),
-        features=np.concatenate([features for _, features, _ in parts]),
-        classes=np.tile(record.classes, len(views)),
-        records=np.full(len(views) * len(record.classes), record.name),
+            features.append(inputs.features.astype(np.float16))
+            shapes.append(inputs.shapes.astype(np.float16))
+    targets = np.tile(record.classes, len(views))
+    return Examples(
+        {"features": np.concatenate(features), "shapes": np.concatenate(shapes)},
+        targets,
+        np.full(len(targets), record.name),
     )
 
 
-def split(records: Iterable[str], folds: int, seed: int) -> list[list[str]]:
-    """Deal records into folds: each database evenly, the paced records into different ones.
-
-    Parameters
-    ----------
-    records : iterable of str
-        One patient each.
-    folds : int
-        How many.
-    seed : int
-        Of the shuffle.
-    """
-    names = sorted(records)
-    strata = [[name for name in names if name in PACED]]
-    strata += [
-        [name for name in names if name.startswith(f"{database}/") and name not in PACED]
-        for database in DATABASES
-    ]
-    rng = np.random.default_rng(seed)
-    dealt: list[list[str]] = [[] for _ in range(folds)]
-    position = 0
-    for stratum in strata:
-        for index in rng.permutation(len(stratum)):
-            dealt[position % folds].append(stratum[index])
-            position += 1
-    return [sorted(fold) for fold in dealt]
+def answers_of(record: Record, models: Mapping[str, bytes]) -> Answers:
+    """Return what is said of every reference beat, by the shipped classifier, block by block."""
+    classifier = BeatClassifier(unpacked(TASK, LABELS, models), record.rate, len(record.samples))
+    step = round(_BLOCK_S * record.rate)
+    said = []
+    for start in range(0, record.samples.shape[1], step):
+        inside = slice(*np.searchsorted(record.peaks, (start, start + step)))
+        said.append(classifier.push(record.samples[:, start : start + step], record.peaks[inside]))
+    beats = ClassifiedBeats.joined([*said, classifier.finish()])
+    if not np.array_equal(beats.samples, record.peaks):
+        raise AssertionError(f"{record.name}: beats were lost or moved")
+    return Answers(record.classes, log_of(beats.probabilities))

@@ -1,0 +1,212 @@
+"""From a recipe to a bundle: cross-validation by patient, then the model of everybody."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ml.bundle import Bundle, write_bundle
+from ml.training import calibration, card
+from ml.training.pruning import sparsity
+from ml.training.quantise import ConversionError
+from ml.training.task import Answers
+from ml.training.workshop import EVERYBODY, Workshop
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ml.decision import Decision
+    from ml.training.recipe import Recipe
+
+KINDS = ("float32", "int8")
+_RECORDS_AGAIN = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """A fold: what was trained, and what it answered.
+
+    Parameters
+    ----------
+    models : mapping
+        The files that ship, by kind, then by name.
+    answers : mapping
+        Of the held-out records: by kind, then by record.
+    losses : tuple of float
+        Of each epoch of the training.
+    """
+
+    models: dict[str, dict[str, bytes]]
+    answers: dict[str, dict[str, Answers]]
+    losses: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A cross-validation.
+
+    Parameters
+    ----------
+    folds : list of Tested
+    decisions : list of Decision
+        For each fold, fitted on the answers of the others.
+    decision : Decision
+        Fitted on all of them: it ships.
+    measured : mapping
+        ``measured[kind][record]`` as :meth:`ml.training.task.Task.measure` gives it.
+    scores : mapping
+        For each kind as :meth:`ml.training.task.Task.scores` gives it.
+    """
+
+    folds: list[Tested]
+    decisions: list[Decision]
+    decision: Decision
+    measured: dict[str, dict[str, dict[str, Any]]]
+    scores: dict[str, dict[str, float]]
+
+    @property
+    def points_lost(self) -> float:
+        """What int8 costs of the first score, in hundredths."""
+        name = next(iter(self.scores["int8"]))
+        return 100 * (self.scores["float32"][name] - self.scores["int8"][name])
+
+
+def make(shop: Workshop, out: Path) -> Bundle:
+    """Cross-validate with each seed, train on all patients with the first, write the bundle.
+
+    Parameters
+    ----------
+    shop : Workshop
+    out : pathlib.Path
+        Folder of the bundle.
+
+    Raises
+    ------
+    FileNotFoundError, RecordingError
+        If recordings are missing or cannot be read.
+    ConversionError
+        If a converted model does not pass its gates.
+    """
+    recipe = shop.recipe
+    judged = [cross_validate(shop, recipe, seed) for seed in recipe.seeds]
+    shipped = judged[0]
+    lost = shipped.points_lost
+    name = next(iter(shipped.scores["int8"]))
+    shop.tell(f"{name}: int8 costs {lost:+.2f} points; {recipe.quantise.most_lost:g} may be lost")
+    if lost > recipe.quantise.most_lost:
+        raise ConversionError(
+            f"int8 costs {lost:.2f} points of {name}, more than the {recipe.quantise.most_lost:g} "
+            "that the recipe allows: the network is to be made easier to quantise, or fine-tuned "
+            "with quantisation simulated"
+        )
+    trained = shop.trained(recipe, EVERYBODY, recipe.seeds[0])
+    models = {kind: shop.models(recipe, trained, EVERYBODY, kind) for kind in KINDS}
+    step = max(1, len(shop.names) // _RECORDS_AGAIN)
+    some = shop.names[::step]
+    answers = {kind: shop.answers(models[kind], some) for kind in KINDS}
+    facts = card.Facts(
+        recipe=recipe,
+        folds=shop.folds,
+        decision=shipped.decision,
+        parameters=trained.network.count_params(),
+        sparsity=sparsity(trained.network),
+        layers=tuple(layer.__class__.__name__ for layer in trained.network.layers),
+        sizes={name: len(model) for name, model in models["int8"].items()},
+        agreement=[
+            agreement(fold.answers, decision)
+            for fold, decision in zip(shipped.folds, shipped.decisions, strict=True)
+        ],
+        agreement_everybody=agreement(answers, shipped.decision),
+        points_lost=lost,
+        calibration=calibration.told(
+            [fold.answers["int8"] for fold in shipped.folds],
+            shipped.decisions,
+            recipe.calibrate.coverage,
+        ),
+        scores=[one.scores["int8"] for one in judged],
+    )
+    described = card.describe(shop.task, facts, shipped.measured)
+    bundle = write_bundle(
+        out,
+        shop.task.name,
+        recipe.numbers,
+        models["int8"],
+        card.rounded(described),
+        card.as_markdown(shop.task, described),
+    )
+    shop.tell(f"{bundle.id}: {sum(facts.sizes.values())} bytes of models, in {out}")
+    return bundle
+
+
+def cross_validate(shop: Workshop, recipe: Recipe, seed: int) -> Judged:
+    """Train, convert and test each fold; fit each fold's decision on the others.
+
+    Raises
+    ------
+    ConversionError
+        If float32 and int8 agree too little in a fold.
+    """
+    folds: list[Tested] = []
+    begun = time.monotonic()
+    for number, held_out in enumerate(shop.folds):
+        folds.append(tested(shop, recipe, number, held_out, seed))
+        left = (time.monotonic() - begun) / len(folds) * (len(shop.folds) - len(folds))
+        shop.tell(
+            f"seed {seed}: {len(folds)} of {len(shop.folds)} folds done; about {left / 60:.0f} "
+            "min left of this seed"
+        )
+    judged = judge(shop, recipe, folds)
+    least = recipe.quantise.least_agreement
+    for number, (fold, decision) in enumerate(zip(folds, judged.decisions, strict=True)):
+        if (share := agreement(fold.answers, decision)) < least:
+            raise ConversionError(
+                f"fold {number}: int8 and float32 agree on {share:.1%} of the answers; "
+                f"{least:.0%} are asked"
+            )
+    told = ", ".join(f"{name} {value:.4f}" for name, value in judged.scores["int8"].items())
+    shop.tell(f"seed {seed}, all folds, int8: {told}")
+    return judged
+
+
+def tested(shop: Workshop, recipe: Recipe, fold: int, records: Sequence[str], seed: int) -> Tested:
+    """Train the student of a fold, convert it, and let it answer to records."""
+    trained = shop.trained(recipe, fold, seed)
+    models = {kind: shop.models(recipe, trained, fold, kind) for kind in KINDS}
+    answers = {kind: shop.answers(models[kind], records) for kind in KINDS}
+    return Tested(models, answers, trained.losses)
+
+
+def judge(shop: Workshop, recipe: Recipe, folds: Sequence[Tested]) -> Judged:
+    """Fit the decision of each fold on the others, and measure each record under it."""
+    task = shop.task
+    decisions, decision = calibration.honest(
+        [fold.answers["int8"] for fold in folds],
+        task.labels,
+        recipe.calibrate,
+        recipe.decide,
+        task.worth,
+    )
+    measured: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in KINDS}
+    for fold, of_fold in zip(folds, decisions, strict=True):
+        for name in fold.answers["int8"]:
+            for kind in KINDS:
+                measured[kind][name] = task.measure(
+                    shop.record(name), fold.answers[kind][name], fold.models[kind], of_fold
+                )
+    scores = {kind: task.scores(measured[kind]) for kind in KINDS}
+    return Judged(list(folds), decisions, decision, measured, scores)
+
+
+def agreement(answers: Mapping[str, Mapping[str, Answers]], decision: Decision) -> float:
+    """Return the share of answers of both kinds that name the same class."""
+    same = np.concatenate(
+        [
+            decision.classes(answers["float32"][name].logits) == decision.classes(one.logits)
+            for name, one in answers["int8"].items()
+        ]
+    )
+    return float(same.mean())

@@ -1,0 +1,259 @@
+"""Where the pieces of a model are made: examples, networks, their conversions, their answers.
+
+Each network, each conversion and each record's answers are kept in the work folder under a name for
+all that they follow from; a run that was stopped, or whose recipe changed in part, goes on from
+what is still good.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from ml.training import fitting, quantise
+from ml.training.folds import deal
+from ml.training.keeping import (
+    Arrays,
+    as_array,
+    digest_of,
+    kept,
+    sources_digest,
+    versions,
+)
+from ml.training.task import Answers, Examples
+
+if TYPE_CHECKING:
+    from ml.training.recipe import Prune, Recipe, Student
+    from ml.training.task import Task
+
+EVERYBODY = -1
+"""Stands for the fold in which nobody is held out."""
+
+_SHIPPED_CODE = ("ml", "signals")
+_TRAINING_CODE = ("ml.training",)
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A network with what tells how it came about.
+
+    Parameters
+    ----------
+    network : keras.Model
+    losses : tuple of float
+        Of each epoch.
+    digest : str
+        A name for all that it follows from.
+    """
+
+    network: keras.Model
+    losses: tuple[float, ...]
+    digest: str
+
+
+@dataclass(slots=True)
+class Workshop:
+    """The data of a task, dealt into folds, and the place where results are kept.
+
+    Parameters
+    ----------
+    task : Task
+    recipe : Recipe
+    data : pathlib.Path
+        Folder of the databases.
+    work : pathlib.Path
+        Where results are kept.
+    tell : callable
+        Is given one line at each step.
+    """
+
+    task: Task[Any]
+    recipe: Recipe
+    data: Path
+    work: Path
+    tell: Callable[[str], None]
+    names: list[str] = field(init=False)
+    folds: list[list[str]] = field(init=False)
+    _examples: dict[str, Examples] = field(init=False, default_factory=dict)
+    _last_read: tuple[str, Any] = field(init=False, default=("", None))
+    _training: tuple[int, Examples, str] | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        task, folds = self.task, self.recipe.folds
+        self.names = task.records(self.data)
+        self.folds = deal(self.names, task.patient, task.stratum, folds.count, folds.seed)
+
+    def held_out(self, fold: int) -> list[str]:
+        """Return the records of a fold; none where nobody is held out."""
+        return [] if fold == EVERYBODY else self.folds[fold]
+
+    def record(self, name: str) -> Any:  # noqa: ANN401 (what a task makes of it)
+        """Return a record as the task reads it; the last one is held."""
+        if self._last_read[0] != name:
+            self._last_read = name, self.task.read(self.data, name)
+        return self._last_read[1]
+
+    def training(self, fold: int) -> tuple[Examples, str]:
+        """Return the examples of all patients that a fold does not hold out, and their digest."""
+        if self._training is None or self._training[0] != fold:
+            if not self._examples:
+                self._extract()
+            left_out = set(self.held_out(fold))
+            whole = Examples.of([self._examples[n] for n in self.names if n not in left_out])
+            digest = digest_of(whole.inputs, whole.targets, whole.records)
+            self._training = fold, whole, digest
+        return self._training[1], self._training[2]
+
+    def _extract(self) -> None:
+        begun = time.monotonic()
+        code = self._code("data", ("read", "examples"), _SHIPPED_CODE)
+        for number, name in enumerate(self.names):
+            digest = digest_of(name, code, self._files(name))
+            path = self.work / "examples" / f"{name.replace('/', '-')}-{digest}.npz"
+            arrays = kept(path, partial(self._arrays_of, name))
+            targets = arrays.pop("targets")
+            self._examples[name] = Examples(arrays, targets, np.full(len(targets), name))
+            if number % 20 == 19:
+                self.tell(f"examples of {number + 1} of {len(self.names)} records")
+        n = sum(len(one.targets) for one in self._examples.values())
+        self.tell(f"{n} examples of {len(self.names)} records: {time.monotonic() - begun:.0f} s")
+
+    def _arrays_of(self, name: str) -> Arrays:
+        examples = self.task.examples(self.record(name))
+        return {**examples.inputs, "targets": examples.targets}
+
+    def trained(self, recipe: Recipe, fold: int, seed: int) -> Trained:
+        """Return the student of a fold, taught and pruned as a recipe has it.
+
+        Parameters
+        ----------
+        recipe : Recipe
+            The workshop's own, or one that differs from it in how networks are made.
+        fold : int
+            Whose patients are held out: neither teachers nor student see them.
+        seed : int
+        """
+        teaching, taught = None, []
+        if recipe.teacher is not None and recipe.distil is not None:
+            how = replace(recipe.teacher, count=1)
+            make = self.task.teacher
+            teachers = [
+                self._network("teacher", make, how, fold, [seed, number], {})
+                for number in range(recipe.teacher.count)
+            ]
+            teaching = [teacher.network for teacher in teachers], recipe.distil
+            taught = [asdict(recipe.distil), *(teacher.digest for teacher in teachers)]
+        student, make = recipe.student, self.task.network
+        follows: dict[str, Any] = {"taught": taught}
+        dense = self._network("student", make, student, fold, [seed], follows, teaching)
+        if recipe.prune is None or not recipe.prune.sparsity:
+            return dense
+        follows |= {"prune": asdict(recipe.prune), "dense": dense.digest}
+        return self._network(
+            "pruned", make, student, fold, [seed], follows, teaching, recipe.prune, dense.network
+        )
+
+    def _network(
+        self,
+        stage: str,
+        make: Callable[[Any], keras.Model],
+        how: Student,
+        fold: int,
+        seeds: list[int],
+        follows: Mapping[str, Any],
+        teaching: fitting.Teaching | None = None,
+        prune: Prune | None = None,
+        start: keras.Model | None = None,
+    ) -> Trained:
+        examples, content = self.training(fold)
+        seed = int(np.random.SeedSequence([*seeds, fold + 1]).generate_state(1)[0] >> 1)
+        network = fitting.built(make, how.network, seed)
+        code = self._code("network", ("network", "teacher", "vary", "weights"), _TRAINING_CODE)
+        digest = digest_of(
+            asdict(how), seeds, follows, content, network.to_json(), code, versions()
+        )
+
+        def train() -> Arrays:
+            if start is not None:
+                network.set_weights(start.get_weights())
+            place = "everybody" if fold == EVERYBODY else f"fold {fold}"
+            losses = fitting.fit(
+                network,
+                self.task,
+                examples,
+                how,
+                seed,
+                lambda line: self.tell(f"  {stage}, {place}: {line}"),
+                teaching,
+                prune,
+            )
+            weights = {f"{i:04}": array for i, array in enumerate(network.get_weights())}
+            return weights | {"losses": np.array(losses)}
+
+        arrays = kept(self.work / f"{stage}-{digest}.npz", train)
+        losses = tuple(arrays.pop("losses").tolist())
+        network.set_weights([arrays[name] for name in sorted(arrays)])
+        return Trained(network, losses, digest_of(arrays, network.to_json()))
+
+    def models(self, recipe: Recipe, trained: Trained, fold: int, bits: str) -> dict[str, bytes]:
+        """Return a trained network as the files that ship.
+
+        Parameters
+        ----------
+        recipe : Recipe
+        trained : Trained
+        fold : int
+            In which it was trained: the ranges of int8 tensors are those of its training patients.
+        bits : str
+            As for :func:`ml.training.quantise.converted`.
+        """
+        examples, content = self.training(fold)
+        code = self._code("network", ("parts", "weights"), _TRAINING_CODE)
+        code += sources_digest(("ml.training.quantise",), _TRAINING_CODE)
+        n = recipe.quantise.examples
+        digest = digest_of(trained.digest, n, bits, content, code, versions())
+
+        def convert() -> Arrays:
+            weights = self.task.weights(examples)
+            chosen = np.random.default_rng(0).choice(len(weights), n, p=weights)
+            parts = self.task.parts(trained.network, examples.batch(chosen))
+            return {name: as_array(quantise.converted(part, bits)) for name, part in parts.items()}
+
+        arrays = kept(self.work / f"{bits}-{digest}.npz", convert)
+        return {name: array.tobytes() for name, array in arrays.items()}
+
+    def answers(self, models: Mapping[str, bytes], names: Sequence[str]) -> dict[str, Answers]:
+        """Return what models say of whole records, through the shipped code."""
+        code = self._code("data", ("read", "answers"), _SHIPPED_CODE)
+        files = [self._files(name) for name in names]
+        digest = digest_of(dict(models), list(names), *files, code, versions())
+
+        def answer() -> Arrays:
+            found: Arrays = {}
+            for name in names:
+                one = self.task.answers(self.record(name), models)
+                found |= {f"{name} truth": one.truth, f"{name} logits": one.logits}
+            return found
+
+        arrays = kept(self.work / f"answers-{digest}.npz", answer)
+        return {name: Answers(arrays[f"{name} truth"], arrays[f"{name} logits"]) for name in names}
+
+    def _files(self, name: str) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in self.task.files(self.data, name)}
+
+    def _code(self, module: str, methods: Sequence[str], within: tuple[str, ...]) -> str:
+        kind = type(self.task)
+        package = kind.__module__.rpartition(".")[0]
+        shared = ("ml.training.fitting",) if module == "network" else ()
+        return digest_of(
+            [inspect.getsource(getattr(kind, method)) for method in methods],
+            sources_digest((f"{package}.{module}", *shared), within),
+        )
