@@ -1,0 +1,236 @@
+"""What a patient's own pattern is worth: ``python benchmarks/personal.py FOLDER``.
+
+FOLDER holds one ``.npz`` for each patient, by a model that never saw that patient: ``rate``,
+``samples``, ``truth`` (-1 where no beat is known), ``logits``, ``embeddings``, ``families`` as
+:class:`ml.personal.ReadBeats` has them, and ``decision`` in JSON. The reader is played by the
+truth. S and V are scored by class, gross and as the mean F1 over patients with at least 10.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from ml.decision import Decision  # noqa: E402 (the project's root comes first)
+from ml.personal import Correction, PersonalPattern, ReadBeats  # noqa: E402
+from signals.ecg.beat import BeatClass  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+KNOWN_S = 300.0
+FEWEST = 10
+DAY_BEATS = 100_000
+MADE = datetime(2026, 1, 1, tzinfo=UTC)
+SHA256 = "0" * 64
+
+
+class Patient(NamedTuple):
+    """A recording, what the model says of it, and what is true."""
+
+    name: str
+    beats: ReadBeats
+    decision: Decision
+    truth: np.ndarray
+    answers: np.ndarray
+    first: np.ndarray
+
+
+class Outcome(NamedTuple):
+    """Classes with a pattern, which beats are scored, and what the reader did for it."""
+
+    classes: np.ndarray
+    scored: np.ndarray
+    n_corrections: int
+    n_changing: int
+
+
+def main() -> None:
+    patients = [read(path) for path in sorted(Path(sys.argv[1]).glob("*.npz"))]
+    n_beats = sum(len(patient.truth) for patient in patients)
+    print(f"{len(patients)} patients, {n_beats:,} beats; a reader's corrections and what they do")
+    tell("the model, after 5 minutes", patients, lambda p: Outcome(p.answers, ~p.first, 0, 0))
+    tell("  first 5 minutes known", patients, five_minutes)
+    tell_unseen(patients)
+    tell("the model, whole recordings", patients, lambda p: Outcome(p.answers, everywhere(p), 0, 0))
+    for minutes in (5, 30):
+        for n in (3, 8, 16):
+            tell(
+                f"  {n} largest families of {minutes} min, as answered",
+                patients,
+                lambda p, n=n, minutes=minutes: families(p, n, minutes * 60.0),
+            )
+    for n in (30, 60, 100):
+        tell(f"  {n} beats asked for, the others", patients, lambda p, n=n: questions(p, n))
+    tell_cost(patients[0])
+
+
+def read(path: Path) -> Patient:
+    with np.load(path) as kept:
+        beats = ReadBeats(
+            recording=SHA256,
+            model=SHA256,
+            rate=float(kept["rate"]),
+            samples=kept["samples"],
+            embeddings=kept["embeddings"],
+            logits=kept["logits"],
+            families=kept["families"],
+        )
+        decision = Decision.from_json(json.loads(str(kept["decision"])))
+        truth = kept["truth"].astype(np.int64)
+    answers = decision.classes(beats.logits)
+    return Patient(path.stem, beats, decision, truth, answers, beats.samples < KNOWN_S * beats.rate)
+
+
+def everywhere(patient: Patient) -> np.ndarray:
+    return np.ones(len(patient.truth), np.bool_)
+
+
+def marked(patient: Patient, beats: Iterable[int]) -> list[Correction]:
+    samples, truth = patient.beats.samples, patient.truth
+    return [
+        Correction(SHA256, int(samples[beat]), BeatClass(int(truth[beat])), MADE) for beat in beats
+    ]
+
+
+def answered(
+    patient: Patient, corrections: list[Correction], scored: np.ndarray, n_changing: int = 0
+) -> Outcome:
+    pattern = PersonalPattern(SHA256).taught(corrections, patient.beats, patient.decision)
+    classes = pattern.apply(patient.beats, patient.decision).classes
+    return Outcome(classes, scored, len(corrections), n_changing)
+
+
+def five_minutes(patient: Patient) -> Outcome:
+    known = np.flatnonzero(patient.first & (patient.truth >= 0))
+    return answered(
+        patient,
+        marked(patient, known),
+        ~patient.first,
+        int(np.count_nonzero(patient.answers[known] != patient.truth[known])),
+    )
+
+
+def families(patient: Patient, n: int, until_s: float) -> Outcome:
+    """Mark the largest families, class by class of the model's answers, as most of each are."""
+    beats, truth = patient.beats, patient.truth
+    seen = (beats.samples < until_s * beats.rate) & (truth >= 0) & (beats.families > 0)
+    cells = beats.families * len(BeatClass) + patient.answers
+    numbers, counts = np.unique(cells[seen], return_counts=True)
+    corrections, n_changing = [], 0
+    for number in numbers[np.argsort(-counts, kind="stable")[:n]]:
+        of_cell = np.flatnonzero(seen & (cells == number))
+        family, answer = divmod(int(number), len(BeatClass))
+        most = int(np.bincount(truth[of_cell]).argmax())
+        n_changing += most != answer
+        sample = int(beats.samples[of_cell[0]])
+        corrections.append(
+            Correction(SHA256, sample, BeatClass(most), MADE, family, BeatClass(answer))
+        )
+    return answered(patient, corrections, everywhere(patient), n_changing)
+
+
+def questions(patient: Patient, n: int, at_once: int = 10) -> Outcome:
+    """Answer what the pattern asks for, a few at a time; score the beats that were not asked."""
+    beats, decision = patient.beats, patient.decision
+    pattern, unasked, n_changing = PersonalPattern(SHA256), everywhere(patient), 0
+    for _ in range(0, n, at_once):
+        asked = pattern.worth_asking(beats, decision, at_once)
+        unasked[asked] = False
+        n_changing += int(np.count_nonzero(patient.answers[asked] != patient.truth[asked]))
+        known = asked[patient.truth[asked] >= 0]
+        pattern = pattern.taught(marked(patient, known), beats, decision)
+    classes = pattern.apply(beats, decision).classes
+    return Outcome(classes, unasked, len(pattern.corrections), n_changing)
+
+
+def tell(what: str, patients: list[Patient], reader: Callable[[Patient], Outcome]) -> None:
+    counts, corrections, changing = [], 0, 0
+    for patient in patients:
+        outcome = reader(patient)
+        counts.append(confusion(patient.truth, outcome.classes, outcome.scored))
+        corrections += outcome.n_corrections
+        changing += outcome.n_changing
+    gross = sum(counts)
+    parts = []
+    for label in (BeatClass.S, BeatClass.V):
+        means = [score(count, label)[2] for count in counts if count[label].sum() >= FEWEST]
+        sensitivity, predictivity, f1 = score(gross, label)
+        parts.append(
+            f"{label.name} {100 * sensitivity:5.1f}/{100 * predictivity:5.1f} "
+            f"F1 {f1:.3f} mean {np.mean(means):.3f}"
+        )
+    each = (
+        f"{corrections / len(patients):.0f} marked, {changing / len(patients):.1f} not as answered"
+    )
+    print(f"{what:42} {' | '.join(parts)} | {each if corrections else ''}", flush=True)
+
+
+def tell_unseen(patients: list[Patient]) -> None:
+    """Say whether patients without S in the first 5 minutes keep what the model finds."""
+    before, after, true, worse, n = 0, 0, 0, 0, 0
+    for patient in patients:
+        s_beats = (patient.truth == BeatClass.S) & ~patient.first
+        if np.any(patient.truth[patient.first] == BeatClass.S) or not s_beats.any():
+            continue
+        hits = [
+            int(np.count_nonzero(classes[s_beats] == BeatClass.S))
+            for classes in (patient.answers, five_minutes(patient).classes)
+        ]
+        before, after, true = before + hits[0], after + hits[1], true + int(s_beats.sum())
+        worse, n = worse + (hits[1] < hits[0]), n + 1
+    print(f"  no S in these minutes: S Se {before / true:.3f} -> {after / true:.3f}, ", end="")
+    print(f"lower in {worse} of {n} patients")
+
+
+def tell_cost(patient: Patient) -> None:
+    corrections = marked(patient, np.flatnonzero(patient.first & (patient.truth >= 0)))
+    blank = PersonalPattern(SHA256)
+    begun = time.process_time()
+    pattern = blank.taught(corrections, patient.beats, patient.decision)
+    taught = time.process_time()
+    kept = pattern.to_json()
+    times = -(-DAY_BEATS // len(patient.truth))
+    beats = patient.beats
+    day = ReadBeats(
+        beats.recording,
+        beats.model,
+        beats.rate,
+        np.arange(times * len(beats.samples)) * 300,
+        np.tile(beats.embeddings, (times, 1)),
+        np.tile(beats.logits, (times, 1)),
+        np.tile(beats.families, times),
+    )
+    applied = time.process_time()
+    pattern.apply(day, patient.decision)
+    done = time.process_time()
+    print(
+        f"{len(corrections)} corrections: learned in {taught - begun:.2f} CPU s, "
+        f"{len(kept) / 1024:.0f} KB of JSON, applied to {len(day.samples):,} beats in "
+        f"{done - applied:.2f} CPU s"
+    )
+
+
+def confusion(truth: np.ndarray, classes: np.ndarray, scored: np.ndarray) -> np.ndarray:
+    """Count by true and given class; the last row is what is no beat."""
+    k = len(BeatClass)
+    rows = np.where(truth < 0, k, truth)[scored]
+    return np.bincount(rows * k + classes[scored], minlength=(k + 1) * k).reshape(k + 1, k)
+
+
+def score(counts: np.ndarray, label: int) -> tuple[float, float, float]:
+    hit, true, said = counts[label, label], counts[label].sum(), counts[:, label].sum()
+    return hit / max(true, 1), hit / max(said, 1), 2 * hit / max(true + said, 1)
+
+
+if __name__ == "__main__":
+    main()
