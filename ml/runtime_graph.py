@@ -31,6 +31,7 @@ _TYPES = {
     9: ("int8", 1),
     10: ("float64", 8),
 }
+_WIDTHS = dict(_TYPES.values())
 
 OPERATORS = {
     0: "ADD",
@@ -228,6 +229,25 @@ class Graph:
             and (tensor.kind != "int32" or (place == 2 and operator.multiply_adds))
         }
         return sum(learnt.values())
+
+    @property
+    def arena_bytes(self) -> int:
+        """The most that computed tensors take at once, each kept from its first use to its last.
+
+        It is the least memory that any runtime needs beside the file itself.
+        """
+        first = {id(tensor): 0 for tensor in self.inputs}
+        last = {id(tensor): len(self.operators) for tensor in self.outputs}
+        for step, operator in enumerate(self.operators):
+            first |= {id(tensor): step for tensor in operator.outputs}
+        for step, operator in reversed(list(enumerate(self.operators))):
+            for tensor in operator.inputs:
+                last.setdefault(id(tensor), step)
+        sizes = {id(tensor): prod(tensor.shape) * _WIDTHS[tensor.kind] for tensor in self.tensors}
+        return max(
+            sum(sizes[key] for key in first if first[key] <= step <= last.get(key, first[key]))
+            for step in range(len(self.operators))
+        )
 
 
 def read_graph(tflite: bytes) -> Graph:

@@ -117,6 +117,21 @@ def test_parameters_are_counted_once_and_without_shapes() -> None:
     assert Graph((), (dense, dense, reshape), (), ()).parameters == 16
 
 
+def test_arena_holds_what_is_still_to_be_read() -> None:
+    first, second, third, fourth = (_tensor((1, n)) for n in (100, 10, 20, 50))
+    weights = _tensor((10, 100), constant=True)
+    steps = (
+        Operator("FULLY_CONNECTED", (first, weights, None), (second,)),
+        Operator("FULLY_CONNECTED", (second, weights, None), (third,)),
+        Operator("CONCATENATION", (second, third), (fourth,)),
+    )
+    graph = Graph((first, second, third, fourth, weights), steps, (first,), (fourth,))
+    assert graph.arena_bytes == 110
+    kept = Operator("ADD", (first, fourth), (_tensor((1, 1)),))
+    graph = Graph((*graph.tensors, *kept.outputs), (*steps, kept), (first,), kept.outputs)
+    assert graph.arena_bytes == 100 + 10 + 20 + 50
+
+
 def _set(path: str, value: object) -> Callable[[schema.ModelT], None]:
     """Return a change that sets one field of a ModelT: ``subgraphs.0.tensors.3.type``."""
 
