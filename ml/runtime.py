@@ -192,8 +192,8 @@ class _Loaded:
 
 
 # bounded, since a search loads hundreds of models; a program has one or two for each task
-_graph = lru_cache(maxsize=8)(read_graph)
-_load = lru_cache(maxsize=8)(_Loaded)
+_graph = lru_cache(maxsize=16)(read_graph)
+_load = lru_cache(maxsize=16)(_Loaded)
 
 _VALUES_AT_ONCE = 2**14  # are quantised together: few enough to stay in the nearest caches
 

@@ -139,6 +139,13 @@ def test_what_is_quantised_together_does_not_matter(
         np.testing.assert_array_equal(model.run(*inputs)[0], expected)
 
 
+def test_a_missing_runtime_is_said_to_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "_RUNTIMES", (("None", "nothing", "no_such_module.interpreter"),))
+    runtime._load.cache_clear()
+    with pytest.raises(runtime.RuntimeMissingError, match="pip install"):
+        Model(bundle_for("beats").model)
+
+
 def test_loading_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     runtime._load.cache_clear()
     Model(bundle_for("beats").model)
