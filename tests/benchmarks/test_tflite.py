@@ -1,0 +1,61 @@
+"""benchmarks._tflite and _edge_tpu: what tiny.py says of a model and compares it with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+
+from benchmarks._edge_tpu import OPERATORS, refusals
+from benchmarks._tflite import NAMES, float_twin, operator_name, packed, parsed
+from ml.registry import SHIPPED, bundle_for
+from ml.runtime import Model, ModelError
+
+FILES = sorted(SHIPPED.glob("*/*.tflite"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_the_float_twin_is_the_same_network(path: Path) -> None:
+    shipped = Model(path.read_bytes())
+    twin = Model(float_twin(path.read_bytes()), allow_float=True)
+    assert all(spec.scale == 0 for spec in (*twin.inputs, *twin.outputs))
+    rng = np.random.default_rng(0)
+    inputs = [
+        np.clip(rng.normal(0, 0.3, (8, *spec.shape[1:])), -1, 1).astype(np.float32)
+        for spec in shipped.inputs
+    ]
+    for one, other in zip(shipped.run(*inputs), twin.run(*inputs), strict=True):
+        assert np.sqrt(np.square(one - other).mean()) < 0.2 * other.std()
+
+
+def test_a_twin_is_refused_where_int8_is_expected() -> None:
+    with pytest.raises(ModelError, match=r"not int8 throughout: .*: float32"):
+        Model(float_twin(bundle_for("beats").model), allow_float=False)
+
+
+def test_the_list_names_operators_of_the_schema() -> None:
+    assert set(NAMES.values()) >= OPERATORS
+
+
+def test_what_an_accelerator_would_not_take_is_named() -> None:
+    found = refusals(bundle_for("beats").model)
+    assert any("more than the last three dimensions" in reason for reason in found) == (
+        Model(bundle_for("beats").model).batch > 1
+    )
+
+
+def test_an_operator_that_is_not_on_the_list_is_named() -> None:
+    model = parsed(bundle_for("beats").model)
+    code = model.operatorCodes[0]
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.DIV
+    assert "DIV is not on its list" in refusals(packed(model))
+
+
+def test_a_fused_activation_after_joining_is_named() -> None:
+    model = parsed(bundle_for("waves").model)
+    for operator in model.subgraphs[0].operators:
+        if operator_name(model, operator) == "CONCATENATION":
+            operator.builtinOptions.fusedActivationFunction = 1
+    assert "CONCATENATION has a fused activation" in refusals(packed(model))
