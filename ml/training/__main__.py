@@ -29,6 +29,7 @@ def main() -> int:
             default=Path.home() / ".cache/tracekeep/training",
             help="where finished pieces are kept, to go on from after a stop",
         )
+    train.add_argument("--report", type=Path, help="folder of the plots")
     waves.add_argument("--version", default="1.0.0", help="of the bundle")
     waves.add_argument("--seed", type=int, default=0)
     waves.add_argument("--folds", type=int, default=4)
@@ -59,7 +60,7 @@ def _recipe(options: argparse.Namespace) -> int:
         task = find_task(recipe.task)
         work = options.work / recipe.task
         shop = Workshop(task, recipe, options.data, work, _tell)
-        make(shop, options.out or SHIPPED / task.name)
+        make(shop, options.out or SHIPPED / task.name, options.report or work / "report")
     except (FileNotFoundError, RecordingError, RecipeError, ConversionError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _LEARNS = "logits"
 _FIRST_RATE = 0.05
-_LAST_RATE = 0.01
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -133,7 +132,6 @@ def fit(
     schedule = keras.optimizers.schedules.CosineDecay(
         _FIRST_RATE * (rate := prune.learning_rate if prune else how.learning_rate),
         max(1, epochs * how.steps - how.steps // 2),
-        alpha=_LAST_RATE / _FIRST_RATE,
         warmup_target=rate,
         warmup_steps=how.steps // 2,
     )

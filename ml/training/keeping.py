@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import inspect
 import json
-from collections.abc import Callable, Iterable, Mapping
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -59,30 +62,56 @@ def versions() -> dict[str, str]:
     return found
 
 
-@cache
-def sources_digest(modules: tuple[str, ...], within: tuple[str, ...]) -> str:
-    """Return a short name for the source of modules and of all that they import.
+def code_digest(functions: Iterable[Any], within: tuple[str, ...]) -> str:
+    """Return a short name for what functions do.
+
+    That is their source, the modules within some packages that they import or whose functions and
+    classes they name, all that those import there, and the values of the constants they name.
 
     Parameters
     ----------
-    modules : tuple of str
-        ``ml.training.fitting``.
+    functions : iterable of callable
     within : tuple of str
-        Packages to whose modules imports are followed; other imports do not count.
+        Packages; what lies elsewhere does not count.
     """
+    sources, constants = [], {}
+    modules: set[str] = set()
+    for function in functions:
+        source = textwrap.dedent(inspect.getsource(function))
+        sources.append(source)
+        modules.update(_imports(source.encode()))
+        for name in _names(function.__code__):
+            if name not in function.__globals__:
+                continue
+            value = function.__globals__[name]
+            if inspect.ismodule(value):
+                modules.add(value.__name__)
+            elif home := getattr(value, "__module__", None):
+                modules.add(home)
+            else:
+                constants[name] = repr(value)
+    return digest_of(sources, constants, _sources_digest(tuple(sorted(modules)), within))
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _names(inner)
+
+
+@cache
+def _sources_digest(modules: tuple[str, ...], within: tuple[str, ...]) -> str:
     found: dict[str, bytes] = {}
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        path = _path(name)
+        inside = any(name == package or name.startswith(f"{package}.") for package in within)
+        path = _path(name) if inside else None
         if name in found or path is None:
             continue
         found[name] = path.read_bytes()
-        waiting += [
-            imported
-            for imported in _imports(found[name])
-            if any(imported == package or imported.startswith(f"{package}.") for package in within)
-        ]
+        waiting += _imports(found[name])
     return digest_of(found)
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ml.bundle import Bundle, write_bundle
 from ml.training import calibration, card
+from ml.training.folds import deal
 from ml.training.pruning import sparsity
 from ml.training.quantise import ConversionError
+from ml.training.report import write_report
 from ml.training.task import Answers
 from ml.training.workshop import EVERYBODY, Workshop
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 KINDS = ("float32", "int8")
 _RECORDS_AGAIN = 6
+_GROUPS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +78,16 @@ class Judged:
         return 100 * (self.scores["float32"][name] - self.scores["int8"][name])
 
 
-def make(shop: Workshop, out: Path) -> Bundle:
-    """Cross-validate with each seed, train on all patients with the first, write the bundle.
+def make(shop: Workshop, out: Path, report: Path) -> Bundle:
+    """Cross-validate with each seed, train on all patients with the first, write bundle and report.
 
     Parameters
     ----------
     shop : Workshop
     out : pathlib.Path
         Folder of the bundle.
+    report : pathlib.Path
+        Folder of the plots.
 
     Raises
     ------
@@ -108,6 +113,11 @@ def make(shop: Workshop, out: Path) -> Bundle:
     step = max(1, len(shop.names) // _RECORDS_AGAIN)
     some = shop.names[::step]
     answers = {kind: shop.answers(models[kind], some) for kind in KINDS}
+    told = calibration.told(
+        [fold.answers["int8"] for fold in shipped.folds],
+        shipped.decisions,
+        recipe.calibrate.coverage,
+    )
     facts = card.Facts(
         recipe=recipe,
         folds=shop.folds,
@@ -122,11 +132,7 @@ def make(shop: Workshop, out: Path) -> Bundle:
         ],
         agreement_everybody=agreement(answers, shipped.decision),
         points_lost=lost,
-        calibration=calibration.told(
-            [fold.answers["int8"] for fold in shipped.folds],
-            shipped.decisions,
-            recipe.calibrate.coverage,
-        ),
+        calibration=told,
         scores=[one.scores["int8"] for one in judged],
     )
     described = card.describe(shop.task, facts, shipped.measured)
@@ -138,7 +144,12 @@ def make(shop: Workshop, out: Path) -> Bundle:
         card.rounded(described),
         card.as_markdown(shop.task, described),
     )
-    shop.tell(f"{bundle.id}: {sum(facts.sizes.values())} bytes of models, in {out}")
+    losses = {f"fold {number}": fold.losses for number, fold in enumerate(shipped.folds)}
+    parts = shop.parts(recipe, trained, EVERYBODY)
+    write_report(report, shipped, losses | {"everybody": trained.losses}, told, parts, models)
+    shop.tell(
+        f"{bundle.id}: {sum(facts.sizes.values())} bytes of models, in {out}; plots in {report}"
+    )
     return bundle
 
 
@@ -181,8 +192,14 @@ def tested(shop: Workshop, recipe: Recipe, fold: int, records: Sequence[str], se
 
 
 def judge(shop: Workshop, recipe: Recipe, folds: Sequence[Tested]) -> Judged:
-    """Fit the decision of each fold on the others, and measure each record under it."""
+    """Fit the decision of each fold on the others, and measure each record under it.
+
+    Of a single fold, the patients are dealt into groups that stand for folds: no record is judged
+    by what was fitted to it, but the figures are of fewer answers.
+    """
     task = shop.task
+    if len(folds) == 1:
+        folds = _groups(shop, folds[0])
     decisions, decision = calibration.honest(
         [fold.answers["int8"] for fold in folds],
         task.labels,
@@ -199,6 +216,22 @@ def judge(shop: Workshop, recipe: Recipe, folds: Sequence[Tested]) -> Judged:
                 )
     scores = {kind: task.scores(measured[kind]) for kind in KINDS}
     return Judged(list(folds), decisions, decision, measured, scores)
+
+
+def _groups(shop: Workshop, fold: Tested) -> list[Tested]:
+    task, names = shop.task, list(fold.answers["int8"])
+    dealt = deal(names, task.patient, task.stratum, _GROUPS, shop.recipe.folds.seed)
+    return [
+        replace(
+            fold,
+            answers={
+                kind: {name: answers[name] for name in group}
+                for kind, answers in fold.answers.items()
+            },
+        )
+        for group in dealt
+        if group
+    ]
 
 
 def agreement(answers: Mapping[str, Mapping[str, Answers]], decision: Decision) -> float:

@@ -9,21 +9,13 @@ int8 -> answers of whole held-out records through the shipped code -> calibratio
 "don't know" fitted on the answers of the OTHER folds -> figures -> card -> bundle. The last model
 is trained on everybody.
 
-Where things are to lie in the package:
-
-``task.py``
-    The object, whose methods hand on to the other modules. Imports no TensorFlow at its head
-    (``network`` and ``teacher`` import ``network.py`` when they are called).
-``data.py``
-    How records are read, and what is learnt from and answered to them, by the code that ships.
-    Examples and answers that were kept are made anew when it, or anything that it imports from
-    ``signals`` and ``ml``, is changed; networks are not trained anew for that, but only if the
-    examples come out otherwise.
-``network.py``
-    Layers, variation and weights. A network is trained anew when this file, what it imports from
-    ``ml.training``, its options, what is declared of its training, or the examples change.
-``figures.py``
-    What the card tells; changing it makes nothing but the card anew.
+What was made is kept, and made anew when what it follows from has changed: examples and answers
+when the code of ``read``, ``examples`` or ``answers`` has (their source, what they name, and all
+that this imports from ``signals`` and ``ml``); a network when the code of ``network``, ``vary`` or
+``weights`` has (what they import from ``ml.training``), its options, its recipe, or the content of
+the examples. So reading and answering belong in one module of the package (``data.py``), layers and
+variation in another (``network.py``), and figures of the card in a third. ``task.py`` imports no
+TensorFlow at its head: ``network`` and ``teacher`` import ``network.py`` when they are called.
 
 Arrays have examples as their first axis. A class is an index into ``labels``, -1 where it is not
 known (such positions are not learnt from). One class an example: targets ``(n,)``, logits

@@ -7,7 +7,6 @@ what is still good.
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -23,16 +22,16 @@ from ml.training.folds import deal
 from ml.training.keeping import (
     Arrays,
     as_array,
+    code_digest,
     digest_of,
     kept,
-    sources_digest,
     versions,
 )
 from ml.training.task import Answers, Examples
 
 if TYPE_CHECKING:
     from ml.training.recipe import Prune, Recipe, Student
-    from ml.training.task import Task
+    from ml.training.task import Part, Task
 
 EVERYBODY = -1
 """Stands for the fold in which nobody is held out."""
@@ -114,7 +113,8 @@ class Workshop:
 
     def _extract(self) -> None:
         begun = time.monotonic()
-        code = self._code("data", ("read", "examples"), _SHIPPED_CODE)
+        task = self.task
+        code = code_digest((_own(task.read), _own(task.examples)), _SHIPPED_CODE)
         for number, name in enumerate(self.names):
             digest = digest_of(name, code, self._files(name))
             path = self.work / "examples" / f"{name.replace('/', '-')}-{digest}.npz"
@@ -176,7 +176,10 @@ class Workshop:
         examples, content = self.training(fold)
         seed = int(np.random.SeedSequence([*seeds, fold + 1]).generate_state(1)[0] >> 1)
         network = fitting.built(make, how.network, seed)
-        code = self._code("network", ("network", "teacher", "vary", "weights"), _TRAINING_CODE)
+        task = self.task
+        code = code_digest(
+            (fitting.fit, *map(_own, (make, task.vary, task.weights))), _TRAINING_CODE
+        )
         digest = digest_of(
             asdict(how), seeds, follows, content, network.to_json(), code, versions()
         )
@@ -215,24 +218,33 @@ class Workshop:
         bits : str
             As for :func:`ml.training.quantise.converted`.
         """
-        examples, content = self.training(fold)
-        code = self._code("network", ("parts", "weights"), _TRAINING_CODE)
-        code += sources_digest(("ml.training.quantise",), _TRAINING_CODE)
+        _, content = self.training(fold)
+        task = self.task
+        code = code_digest(
+            (quantise.converted, *map(_own, (task.parts, task.weights))), _TRAINING_CODE
+        )
         n = recipe.quantise.examples
         digest = digest_of(trained.digest, n, bits, content, code, versions())
 
         def convert() -> Arrays:
-            weights = self.task.weights(examples)
-            chosen = np.random.default_rng(0).choice(len(weights), n, p=weights)
-            parts = self.task.parts(trained.network, examples.batch(chosen))
+            parts = self.parts(recipe, trained, fold)
             return {name: as_array(quantise.converted(part, bits)) for name, part in parts.items()}
 
         arrays = kept(self.work / f"{bits}-{digest}.npz", convert)
         return {name: array.tobytes() for name, array in arrays.items()}
 
+    def parts(self, recipe: Recipe, trained: Trained, fold: int) -> Mapping[str, Part]:
+        """Return what ships of a trained network, with examples of its training patients."""
+        examples, _ = self.training(fold)
+        weights = self.task.weights(examples)
+        rng = np.random.default_rng(0)
+        chosen = rng.choice(len(weights), recipe.quantise.examples, p=weights)
+        return self.task.parts(trained.network, examples.batch(chosen))
+
     def answers(self, models: Mapping[str, bytes], names: Sequence[str]) -> dict[str, Answers]:
         """Return what models say of whole records, through the shipped code."""
-        code = self._code("data", ("read", "answers"), _SHIPPED_CODE)
+        task = self.task
+        code = code_digest((_own(task.read), _own(task.answers)), _SHIPPED_CODE)
         files = [self._files(name) for name in names]
         digest = digest_of(dict(models), list(names), *files, code, versions())
 
@@ -249,11 +261,7 @@ class Workshop:
     def _files(self, name: str) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in self.task.files(self.data, name)}
 
-    def _code(self, module: str, methods: Sequence[str], within: tuple[str, ...]) -> str:
-        kind = type(self.task)
-        package = kind.__module__.rpartition(".")[0]
-        shared = ("ml.training.fitting",) if module == "network" else ()
-        return digest_of(
-            [inspect.getsource(getattr(kind, method)) for method in methods],
-            sources_digest((f"{package}.{module}", *shared), within),
-        )
+
+def _own(method: Any) -> Any:  # noqa: ANN401 (a method's function)
+    """Return the function of a bound method."""
+    return method.__func__

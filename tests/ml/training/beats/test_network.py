@@ -50,12 +50,12 @@ def test_records_become_a_bundle_that_classifies(
     recipe = replace(
         whole,
         folds=Folds(2),
-        student=replace(whole.student, epochs=4, steps=40, batch=128, learning_rate=4e-3),
+        student=replace(whole.student, epochs=4, steps=100, batch=128, learning_rate=4e-3),
         # a network trained for seconds is unsure, and unsure answers fall either way
         quantise=Quantise(512, most_lost=10.0, least_agreement=0.8),
     )
     shop = Workshop(beats.TASK, recipe, tmp_path, tmp_path / "work", lambda _: None)
-    make(shop, tmp_path / "out")
+    make(shop, tmp_path / "out", tmp_path / "report")
     bundle = load_bundle(tmp_path / "out", "beats")
     assert bundle.card["results"]["all"]["int8"]["V"]["f1"] > 0.9
     assert set(bundle.card["records"]) == set(records)

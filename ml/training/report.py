@@ -1,0 +1,60 @@
+"""The plots of a training run, beside the results that are kept: not shipped in the bundle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ml.training import plots
+from ml.training.evaluation import confusion
+from ml.training.int8_error import int8_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Any
+
+    from ml.training.making import Judged
+    from ml.training.task import Part
+
+
+def write_report(
+    folder: Path,
+    judged: Judged,
+    losses: Mapping[str, tuple[float, ...]],
+    told: Mapping[str, Any],
+    parts: Mapping[str, Part],
+    models: Mapping[str, Mapping[str, bytes]],
+) -> None:
+    """Write the plots of a training run.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    judged : Judged
+        Of the seed whose networks ship.
+    losses : mapping
+        Of each epoch, by the name of the training.
+    told : mapping
+        The card's section on calibration.
+    parts : mapping
+        Of the network that ships, with inputs of training patients.
+    models : mapping
+        The same, converted: by kind, then by name.
+    """
+    labels = judged.decision.labels
+    counts = np.zeros((len(labels), len(labels)), np.int64)
+    for fold, decision in zip(judged.folds, judged.decisions, strict=True):
+        for one in fold.answers["int8"].values():
+            counts += confusion(one.truth, decision.classes(one.logits), len(labels))
+    plots.learning_curves(folder / "learning-curves.png", losses)
+    plots.confusion(folder / "confusion.png", counts, labels)
+    plots.reliability(folder / "reliability.png", told)
+    plots.int8_error(
+        folder / "int8-error.png",
+        {
+            name: int8_errors(models["float32"][name], models["int8"][name], part.inputs)
+            for name, part in parts.items()
+        },
+    )
