@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -37,12 +37,15 @@ class ClassifiedBeats:
     families : numpy.ndarray, shape (n,), int16
         The family of alike beats of each, as it was known when the beat came:
         :meth:`signals.ecg.families.FamilyTable.settled` tells how it stands in the end.
+    unsure : numpy.ndarray, shape (n,), bool
+        Where the class named is less probable than the bundle's decision asks for.
     """
 
     samples: NDArray[np.int64]
     classes: NDArray[np.int8]
     probabilities: NDArray[np.float32]
     families: NDArray[np.int16]
+    unsure: NDArray[np.bool_]
 
     @classmethod
     def none(cls) -> Self:
@@ -52,6 +55,7 @@ class ClassifiedBeats:
             np.zeros(0, np.int8),
             np.zeros((0, len(LABELS)), np.float32),
             np.zeros(0, np.int16),
+            np.zeros(0, np.bool_),
         )
 
     def parted(self, n: int) -> tuple[Self, Self]:
@@ -59,18 +63,16 @@ class ClassifiedBeats:
         return self[:n], self[n:]
 
     def __getitem__(self, part: slice) -> Self:
-        return type(self)(
-            self.samples[part], self.classes[part], self.probabilities[part], self.families[part]
-        )
+        return type(self)(*(getattr(self, field.name)[part] for field in fields(self)))
 
     @classmethod
     def joined(cls, batches: Sequence[ClassifiedBeats]) -> Self:
         """Return the beats of one or more batches as one."""
         return cls(
-            np.concatenate([batch.samples for batch in batches]),
-            np.concatenate([batch.classes for batch in batches]),
-            np.concatenate([batch.probabilities for batch in batches]),
-            np.concatenate([batch.families for batch in batches]),
+            *(
+                np.concatenate([getattr(batch, field.name) for batch in batches])
+                for field in fields(cls)
+            )
         )
 
 
@@ -109,6 +111,8 @@ class BeatClassifier:
             raise ValueError(f"the bundle {bundle.id} does not classify beats as {LABELS}")
         self._features = BeatFeatures(rate, n_leads)
         self._model = Model(bundle.model)
+        # a graph does not keep the order of its outputs; the other one is the last hidden layer
+        self._logits = [spec.shape[-1] for spec in self._model.outputs].index(len(LABELS))
         self._decision = bundle.decision
 
     @property
@@ -144,16 +148,12 @@ class BeatClassifier:
 
     def _classify(self, inputs: BeatInputs) -> ClassifiedBeats:
         if not len(inputs.samples):
-            return ClassifiedBeats(
-                inputs.samples,
-                np.zeros(0, np.int8),
-                np.zeros((0, len(LABELS)), np.float32),
-                inputs.families,
-            )
-        (logits,) = self._model.run(inputs.features, inputs.shapes)
+            return ClassifiedBeats.none()
+        logits = self._model.run(inputs.features, inputs.shapes)[self._logits]
         return ClassifiedBeats(
             inputs.samples,
             self._decision.classes(logits),
             self._decision.probabilities(logits),
             inputs.families,
+            self._decision.unsure(logits),
         )
