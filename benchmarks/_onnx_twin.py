@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-OPSET, IR_VERSION = 18, 10
+OPSET, IR_VERSION = 20, 10
 _FIRST, _LAST = [0, 3, 1, 2], [0, 2, 3, 1]
 _SAME = {
     "ADD": "Add",
@@ -39,7 +39,6 @@ _SAME = {
     "TILE": "Tile",
 }
 _REDUCE = {"MEAN": "ReduceMean", "SUM": "ReduceSum", "REDUCE_MAX": "ReduceMax"}
-_PADDING = {0: "SAME_UPPER", 1: "VALID"}
 
 
 def onnx_twin(tflite: bytes, *, int8: bool) -> bytes:
@@ -66,7 +65,10 @@ class _Writer:
             inputs.append(self._described(index))
             self._values[index] = self._requantised(inputs[-1].name, index)
         for operator in self._graph.operators:
-            (index,) = operator.outputs
+            if len(operator.outputs) != 1:
+                name = operator_name(self._model, operator)
+                raise Unsupported(f"{name} with several outputs has no ONNX twin here")
+            index = operator.outputs[0]
             value = self._activated(self._written(operator), operator.builtinOptions)
             self._values[index] = self._requantised(value, index)
         outputs = [self._described(index) for index in self._graph.outputs]
@@ -88,6 +90,8 @@ class _Writer:
             case "DEPTHWISE_CONV_2D":
                 channels = shape(self._graph.tensors[first])[3]
                 return self._convolution(operator, [3, 0, 1, 2], channels)
+            case "TRANSPOSE_CONV":
+                return self._transposed_convolution(operator, made)
             case "FULLY_CONNECTED":
                 weights = self._constant_value(operator.inputs[1], [0, 1])
                 width = shape(self._graph.tensors[operator.inputs[1]])[1]
@@ -100,11 +104,11 @@ class _Writer:
                     [self._add("Transpose", [self._value(first)], perm=_FIRST)],
                     kernel_shape=[options.filterHeight, options.filterWidth],
                     strides=[options.strideH, options.strideW],
-                    auto_pad=_PADDING[options.padding],
+                    pads=self._pads(operator, [options.filterHeight, options.filterWidth], [1, 1]),
                 )
                 return self._add("Transpose", [pooled], perm=_LAST)
             case "MEAN" | "SUM" | "REDUCE_MAX":
-                axes = self._numbers(self._integers(operator.inputs[1]))
+                axes = self._numbers(np.atleast_1d(self._integers(operator.inputs[1])))
                 keep = int(options.keepDims)
                 return self._add(_REDUCE[name], [self._value(first), axes], keepdims=keep)
             case "CONCATENATION":
@@ -130,6 +134,11 @@ class _Writer:
                 return self._add("Clip", [self._value(first), *bounds])
             case "LEAKY_RELU":
                 return self._add("LeakyRelu", [self._value(first)], alpha=options.alpha)
+            case "QUANTIZE":
+                return self._value(first)
+            case "GELU":
+                form = "tanh" if options.approximate else "none"
+                return self._add("Gelu", [self._value(first)], approximate=form)
             case "BATCH_MATMUL":
                 return self._product(operator)
             case "RESIZE_NEAREST_NEIGHBOR":
@@ -159,16 +168,50 @@ class _Writer:
             ],
             kernel_shape=list(size),
             strides=[options.strideH, options.strideW],
-            dilations=[options.dilationHFactor, options.dilationWFactor],
-            auto_pad=_PADDING[options.padding],
+            dilations=(apart := [options.dilationHFactor, options.dilationWFactor]),
+            pads=self._pads(operator, size, apart),
             group=group,
         )
         return self._add("Transpose", [made], perm=_LAST)
 
-    def _bias(self, operator: Any) -> list[str]:  # noqa: ANN401
-        if len(operator.inputs) < 3 or operator.inputs[2] < 0:
+    def _pads(self, operator: Any, size: Sequence[int], apart: list[int]) -> list[int]:  # noqa: ANN401
+        """Return how far a window that may stand `apart` reaches beyond both ends of its input."""
+        options = operator.builtinOptions
+        tensors = (self._graph.tensors[i] for i in (operator.inputs[0], operator.outputs[0]))
+        given, made = (shape(tensor)[1:3] for tensor in tensors)
+        beyond = [
+            max((m - 1) * s + (k - 1) * d + 1 - n, 0)
+            for n, m, s, k, d in zip(
+                given, made, (options.strideH, options.strideW), size, apart, strict=True
+            )
+        ]
+        return [one // 2 for one in beyond] + [one - one // 2 for one in beyond]
+
+    def _transposed_convolution(self, operator: Any, made: Sequence[int]) -> str:  # noqa: ANN401
+        _, weights, given = operator.inputs[:3]
+        options, size = operator.builtinOptions, shape(self._graph.tensors[weights])[1:3]
+        strides = [options.strideH, options.strideW]
+        sizes = shape(self._graph.tensors[given])[1:3]
+        cut = [
+            (n - 1) * s + k - m for n, s, k, m in zip(sizes, strides, size, made[1:3], strict=True)
+        ]
+        made_first = self._add(
+            "ConvTranspose",
+            [
+                self._add("Transpose", [self._value(given)], perm=_FIRST),
+                self._constant_value(weights, [3, 0, 1, 2]),
+                *self._bias(operator, 3),
+            ],
+            kernel_shape=list(size),
+            strides=strides,
+            pads=[one // 2 for one in cut] + [one - one // 2 for one in cut],
+        )
+        return self._add("Transpose", [made_first], perm=_LAST)
+
+    def _bias(self, operator: Any, place: int = 2) -> list[str]:  # noqa: ANN401
+        if len(operator.inputs) <= place or operator.inputs[place] < 0:
             return []
-        return [self._constant_value(operator.inputs[2], [0])]
+        return [self._constant_value(operator.inputs[place], [0])]
 
     def _product(self, operator: Any) -> str:  # noqa: ANN401
         factors = []

@@ -88,7 +88,20 @@ def float_twin(tflite: bytes) -> bytes:
             model.buffers.append(schema.BufferT())
             model.buffers[-1].data = np.frombuffer(value.tobytes(), np.uint8)
             tensor.buffer = len(model.buffers) - 1
-    for operator in graph.operators:
-        if operator_name(model, operator) in {"QUANTIZE", "DEQUANTIZE"}:
-            raise Unsupported("QUANTIZE and DEQUANTIZE have no float twin")
+    _leave_out_quantize(model)
     return packed(model)
+
+
+def _leave_out_quantize(model: schema.ModelT) -> None:
+    """Take out the steps that only change a scale."""
+    (graph,) = model.subgraphs
+    kept, instead = [], {}
+    for operator in graph.operators:
+        operator.inputs = [instead.get(int(index), int(index)) for index in operator.inputs]
+        if operator_name(model, operator) != "QUANTIZE":
+            kept.append(operator)
+        elif operator.outputs[0] in graph.outputs:
+            raise Unsupported("QUANTIZE as the last step has no float twin here")
+        else:
+            instead[int(operator.outputs[0])] = operator.inputs[0]
+    graph.operators = kept

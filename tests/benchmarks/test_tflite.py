@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,27 @@ def test_the_float_twin_is_the_same_network(path: Path) -> None:
     ]
     for one, other in zip(shipped.run(*inputs), twin.run(*inputs), strict=True):
         assert np.sqrt(np.square(one - other).mean()) < 0.2 * other.std()
+
+
+def test_a_step_that_only_changes_a_scale_is_left_out() -> None:
+    tflite = bundle_for("waves").model
+    model = parsed(tflite)
+    (graph,) = model.subgraphs
+    first = graph.operators[0]
+    graph.tensors.append(deepcopy(graph.tensors[first.outputs[0]]))
+    step = schema.OperatorT()
+    step.inputs, step.outputs = [len(graph.tensors) - 1], list(first.outputs)
+    step.opcodeIndex = len(model.operatorCodes)
+    model.operatorCodes.append(schema.OperatorCodeT())
+    model.operatorCodes[-1].builtinCode = schema.BuiltinOperator.QUANTIZE
+    model.operatorCodes[-1].version = 1
+    first.outputs = step.inputs
+    graph.operators.insert(1, step)
+    without, given = (Model(float_twin(one)) for one in (tflite, packed(model)))
+    assert len(given.graph.operators) == len(without.graph.operators)
+    inputs = np.random.default_rng(0).normal(0, 0.3, (2, *given.inputs[0].shape[1:]))
+    (one,), (other,) = (twin.run(inputs.astype(np.float32)) for twin in (given, without))
+    np.testing.assert_array_equal(one, other)
 
 
 def test_a_twin_is_refused_where_int8_is_expected() -> None:
