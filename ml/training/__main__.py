@@ -1,6 +1,8 @@
-"""``python -m ml.training train RECIPE --data DIR``: make a model bundle from recordings.
+"""How models are made: ``python -m ml.training train|prune|search RECIPE --data DIR``.
 
-RECIPE is a file, or the name of a recipe that is shipped (``beats``).
+RECIPE is a file, or the name of a recipe that is shipped (``beats``). ``train`` makes the bundle,
+``prune`` draws what is kept and saved as weights are taken out, ``search`` trains the networks that
+the recipe's [search] lists. Stopped, they go on from what is finished.
 """
 
 from __future__ import annotations
@@ -18,18 +20,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m ml.training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     train = commands.add_parser("train", help="make a bundle: cross-validate, then the model")
-    train.add_argument("recipe", help="file or name")
+    prune = commands.add_parser("prune", help="accuracy, size and latency from 0 to 95 % sparsity")
+    prune.add_argument(
+        "--folds", type=int, nargs="+", default=[0], help="that are trained and tested (0)"
+    )
+    search = commands.add_parser("search", help="accuracy against size and latency")
+    for command in (train, prune, search):
+        command.add_argument("recipe", help="file or name")
+        command.add_argument("--report", type=Path, help="folder of plots and tables")
     waves = commands.add_parser("waves", help="make the bundle of the delineator (P, QRS and T)")
-    for command in (train, waves):
+    for command in (train, prune, search, waves):
         command.add_argument("--data", type=Path, required=True, help="folder of the databases")
-        command.add_argument("--out", type=Path, help="folder of the bundle")
         command.add_argument(
             "--work",
             type=Path,
             default=Path.home() / ".cache/tracekeep/training",
             help="where finished pieces are kept, to go on from after a stop",
         )
-    train.add_argument("--report", type=Path, help="folder of the plots")
+    for command in (train, waves):
+        command.add_argument("--out", type=Path, help="folder of the bundle")
     waves.add_argument("--version", default="1.0.0", help="of the bundle")
     waves.add_argument("--seed", type=int, default=0)
     waves.add_argument("--folds", type=int, default=4)
@@ -46,22 +55,33 @@ def main() -> int:
 def _recipe(options: argparse.Namespace) -> int:
     try:
         recipe = read_recipe(find_recipe(options.recipe))
+        if options.command == "search" and recipe.search is None:
+            raise RecipeError(f"{options.recipe}: search: missing; expected a table")
+        if options.command == "prune" and max(options.folds) >= recipe.folds.count:
+            raise RecipeError(f"{options.recipe}: there are {recipe.folds.count} folds, from 0 on")
     except RecipeError as error:
         print(error, file=sys.stderr)
         return 2
     # TensorFlow takes seconds to load: not before the command line is known to be sound
     from ml.training.making import make
+    from ml.training.prune_curve import curve
     from ml.training.quantise import ConversionError
+    from ml.training.search import search
     from ml.training.task import find_task
     from ml.training.workshop import Workshop
     from signals.recording import RecordingError
 
+    task = find_task(recipe.task)
+    report = options.report or options.work / recipe.name / "report"
     try:
-        task = find_task(recipe.task)
-        work = options.work / recipe.task
-        shop = Workshop(task, recipe, options.data, work, _tell)
-        make(shop, options.out or SHIPPED / task.name, options.report or work / "report")
-    except (FileNotFoundError, RecordingError, RecipeError, ConversionError) as error:
+        shop = Workshop(task, recipe, options.data, options.work / recipe.name, _tell)
+        if options.command == "train":
+            make(shop, options.out or SHIPPED / task.name, report)
+        elif options.command == "prune":
+            curve(shop, options.folds, report)
+        elif recipe.search is not None:
+            search(shop, recipe.search, report)
+    except (FileNotFoundError, RecordingError, ConversionError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -163,8 +163,8 @@ def cross_validate(shop: Workshop, recipe: Recipe, seed: int) -> Judged:
     """
     folds: list[Tested] = []
     begun = time.monotonic()
-    for number, held_out in enumerate(shop.folds):
-        folds.append(tested(shop, recipe, number, held_out, seed))
+    for number in range(len(shop.folds)):
+        folds.append(run_fold(shop, recipe, number, seed))
         left = (time.monotonic() - begun) / len(folds) * (len(shop.folds) - len(folds))
         shop.tell(
             f"seed {seed}: {len(folds)} of {len(shop.folds)} folds done; about {left / 60:.0f} "
@@ -183,43 +183,54 @@ def cross_validate(shop: Workshop, recipe: Recipe, seed: int) -> Judged:
     return judged
 
 
-def tested(shop: Workshop, recipe: Recipe, fold: int, records: Sequence[str], seed: int) -> Tested:
-    """Train the student of a fold, convert it, and let it answer to records."""
+def run_fold(
+    shop: Workshop, recipe: Recipe, fold: int, seed: int, kinds: Sequence[str] = KINDS
+) -> Tested:
+    """Train the student of a fold, convert it, and let it answer to the fold's records.
+
+    Parameters
+    ----------
+    shop, recipe, fold, seed
+        As for :meth:`ml.training.workshop.Workshop.trained`.
+    kinds : sequence of str
+        As for :func:`ml.training.quantise.converted`.
+    """
     trained = shop.trained(recipe, fold, seed)
-    models = {kind: shop.models(recipe, trained, fold, kind) for kind in KINDS}
-    answers = {kind: shop.answers(models[kind], records) for kind in KINDS}
+    models = {kind: shop.models(recipe, trained, fold, kind) for kind in kinds}
+    answers = {kind: shop.answers(models[kind], shop.folds[fold]) for kind in kinds}
     return Tested(models, answers, trained.losses)
 
 
-def judge(shop: Workshop, recipe: Recipe, folds: Sequence[Tested]) -> Judged:
+def judge(shop: Workshop, recipe: Recipe, folds: Sequence[Tested], decides: str = "int8") -> Judged:
     """Fit the decision of each fold on the others, and measure each record under it.
 
-    Of a single fold, the patients are dealt into groups that stand for folds: no record is judged
-    by what was fitted to it, but the figures are of fewer answers.
+    Decisions are fitted on the answers of one kind, `decides`, and serve all. Of a
+    single fold, the patients are dealt into groups that stand for folds: no record is judged by
+    what was fitted to it, but the figures are of fewer answers.
     """
     task = shop.task
     if len(folds) == 1:
         folds = _groups(shop, folds[0])
     decisions, decision = calibration.honest(
-        [fold.answers["int8"] for fold in folds],
+        [fold.answers[decides] for fold in folds],
         task.labels,
         recipe.calibrate,
         recipe.decide,
         task.worth,
     )
-    measured: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in KINDS}
+    measured: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in folds[0].answers}
     for fold, of_fold in zip(folds, decisions, strict=True):
-        for name in fold.answers["int8"]:
-            for kind in KINDS:
+        for name in fold.answers[decides]:
+            for kind, models in fold.models.items():
                 measured[kind][name] = task.measure(
-                    shop.record(name), fold.answers[kind][name], fold.models[kind], of_fold
+                    shop.record(name), fold.answers[kind][name], models, of_fold
                 )
-    scores = {kind: task.scores(measured[kind]) for kind in KINDS}
+    scores = {kind: task.scores(of_kind) for kind, of_kind in measured.items()}
     return Judged(list(folds), decisions, decision, measured, scores)
 
 
 def _groups(shop: Workshop, fold: Tested) -> list[Tested]:
-    task, names = shop.task, list(fold.answers["int8"])
+    task, names = shop.task, list(next(iter(fold.answers.values())))
     dealt = deal(names, task.patient, task.stratum, _GROUPS, shop.recipe.folds.seed)
     return [
         replace(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml.training import plots
-from ml.training.making import judge, tested
+from ml.training.making import judge, run_fold
 from ml.training.measuring import compressed_bytes, latency_us
 from ml.training.pruning import sparsity
 from ml.training.recipe import Prune, Recipe
@@ -39,8 +39,8 @@ def curve(shop: Workshop, folds: Sequence[int], out: Path) -> list[dict[str, Any
     """
     points = []
     for number, share in enumerate(STEPS):
-        recipe = replace(shop.recipe, prune=_pruning(shop.recipe, share))
-        done = [tested(shop, recipe, fold, shop.folds[fold], recipe.seeds[0]) for fold in folds]
+        recipe = replace(shop.recipe, prune=pruning(shop.recipe, share))
+        done = [run_fold(shop, recipe, fold, recipe.seeds[0]) for fold in folds]
         judged = judge(shop, recipe, done)
         scores = judged.scores["int8"]
         models = done[0].models["int8"]
@@ -84,7 +84,8 @@ def verdict(points: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _pruning(recipe: Recipe, share: float) -> Prune:
+def pruning(recipe: Recipe, share: float) -> Prune:
+    """Return how to prune to a sparsity: as the recipe has it, or half as long as it trains."""
     if recipe.prune is not None:
         return replace(recipe.prune, sparsity=share)
     epochs = max(2, recipe.student.epochs // 2)

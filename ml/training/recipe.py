@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 import types
-from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -209,8 +210,11 @@ class Recipe:
     search : Search or None
     seeds : tuple of int
         The first one's networks ship; the others show how much the figures depend on it.
+    searched : str
+        Name of a file beside the recipe: the ``search.json`` of the search that this network was
+        chosen by. Empty where none was made.
     chosen : str
-        Why this network: the outcome of a search in words; empty where none was made.
+        Why this network, from that file; not declared.
     """
 
     name: str
@@ -226,6 +230,7 @@ class Recipe:
     quantise: Quantise = field(default_factory=Quantise)
     decide: Decide = field(default_factory=Decide)
     seeds: tuple[int, ...] = _within(0, default=(0,))
+    searched: str = ""
     chosen: str = ""
 
     @property
@@ -266,21 +271,59 @@ def read_recipe(path: Path) -> Recipe:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RecipeError(f"{path}: {error}") from error
-    if "name" in table:
-        raise RecipeError(f"{path}: name: unknown; the name is that of the file")
+    for name in ("name", "chosen"):
+        if name in table:
+            raise RecipeError(f"{path}: {name}: unknown; it follows from the files")
     recipe: Recipe = _built(Recipe, table | {"name": path.stem}, f"{path}: ", "")
-    parts = recipe.version.split(".")
-    if len(parts) != 3 or not all(part.isdecimal() for part in parts):
-        raise RecipeError(f"{path}: version: expected three numbers as in '1.2.0'")
-    if (recipe.teacher is None) != (recipe.distil is None):
-        raise RecipeError(f"{path}: [teacher] and [distil] go together: expected both or none")
-    if recipe.prune and recipe.prune.ramp > recipe.prune.epochs:
-        raise RecipeError(f"{path}: prune.ramp: expected at most prune.epochs")
-    if recipe.search and max(recipe.search.folds) >= recipe.folds.count:
-        raise RecipeError(f"{path}: search.folds: expected numbers below folds.count")
-    if not recipe.seeds:
-        raise RecipeError(f"{path}: seeds: expected at least one number")
+    for holds, problem in _conditions(recipe):
+        if not holds:
+            raise RecipeError(f"{path}: {problem}")
+    if recipe.searched:
+        recipe = replace(recipe, chosen=_chosen(path, recipe))
     return recipe
+
+
+def _conditions(recipe: Recipe) -> Iterator[tuple[bool, str]]:
+    """Yield what must hold between values that are each right by themselves."""
+    parts = recipe.version.split(".")
+    numbers = len(parts) == 3 and all(part.isdecimal() for part in parts)
+    yield numbers, "version: expected three numbers as in '1.2.0'"
+    together = (recipe.teacher is None) == (recipe.distil is None)
+    yield together, "[teacher] and [distil] go together: expected both or none"
+    yield bool(recipe.seeds), "seeds: expected at least one number"
+    if recipe.prune:
+        yield recipe.prune.ramp <= recipe.prune.epochs, "prune.ramp: expected at most prune.epochs"
+    if search := recipe.search:
+        below = bool(search.folds) and max(search.folds) < recipe.folds.count
+        yield below, "search.folds: expected numbers below folds.count"
+        lists = all(isinstance(values, list) and values for values in search.network.values())
+        yield lists, "search.network: expected a list of values for each option"
+
+
+def _chosen(path: Path, recipe: Recipe) -> str:
+    """Return why a search chose the network of a recipe.
+
+    Raises
+    ------
+    RecipeError
+        If the search's result cannot be read, or chose another network.
+    """
+    try:
+        result = json.loads((path.parent / recipe.searched).read_text(encoding="utf-8"))
+        (point,) = (one for one in result["points"] if one["chosen"])
+        chosen = {**point["network"], "sparsity": point["sparsity"], "bits": point["bits"]}
+        reason = str(result["chosen"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RecipeError(f"{path}: searched: {recipe.searched} cannot be read: {error}") from error
+    ours = {**recipe.student.network, "sparsity": 0.0, "bits": "int8"}
+    if recipe.prune:
+        ours["sparsity"] = recipe.prune.sparsity
+    for name, value in chosen.items():
+        if ours.get(name) != value:
+            raise RecipeError(
+                f"{path}: searched: {recipe.searched} chose {name} {value}, not {ours.get(name)}"
+            )
+    return reason
 
 
 def _built(kind: Any, table: Any, where: str, key: str) -> Any:  # noqa: ANN401 (any dataclass)

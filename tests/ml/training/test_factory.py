@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,16 +13,18 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="TensorFlow is in the training environment")
 
-from ai_edge_litert.interpreter import Interpreter  # noqa: E402
+from ai_edge_litert.interpreter import Interpreter
 
-from ml.bundle import load_bundle  # noqa: E402
-from ml.runtime import Model  # noqa: E402
-from ml.training import fitting, making  # noqa: E402
-from ml.training.pruning import importance, sparsity  # noqa: E402
-from ml.training.quantise import ConversionError  # noqa: E402
-from ml.training.recipe import Distil, Prune, Quantise, Recipe, Teacher  # noqa: E402
-from ml.training.workshop import EVERYBODY, Workshop  # noqa: E402
-from tests.ml.training.toy import Toy, recipe  # noqa: E402
+from ml.bundle import load_bundle
+from ml.runtime import Model
+from ml.training import fitting, making
+from ml.training.prune_curve import STEPS, curve
+from ml.training.pruning import importance, sparsity
+from ml.training.quantise import ConversionError
+from ml.training.recipe import Distil, Prune, Quantise, Recipe, Search, Teacher
+from ml.training.search import search
+from ml.training.workshop import EVERYBODY, Workshop
+from tests.ml.training.toy import Toy, recipe
 
 pytestmark = pytest.mark.training
 
@@ -130,7 +133,9 @@ def test_a_student_tells_what_its_teachers_tell() -> None:
     task = Toy()
     networks = [fitting.built(task.teacher, {"width": 8}, seed) for seed in (1, 2)]
     shares = Teachers(networks, 2.0).shares(points)
-    softened = [np.asarray(keras.ops.softmax(network(points) / 2)) for network in networks]
+    softened = [
+        np.asarray(keras.ops.softmax(network(points["points"]) / 2)) for network in networks
+    ]
     np.testing.assert_allclose(shares, np.mean(softened, axis=0), atol=1e-6)
 
     truth = np.concatenate((np.array([0, 1, 2, -1] * 2)[:, None], shares), axis=1)
@@ -186,3 +191,32 @@ def test_sixteen_bit_activations_are_made_too(work: Path) -> None:
     interpreter = Interpreter(model_content=wide)
     interpreter.allocate_tensors()
     assert any(one["dtype"] == np.int16 for one in interpreter.get_tensor_details())
+
+
+def test_the_pruning_curve_says_whether_the_claim_held(work: Path, tmp_path: Path) -> None:
+    points = curve(_shop(work, PRUNED), [0], tmp_path)
+    assert [point["sparsity"] for point in points] == pytest.approx(STEPS, abs=0.01)
+    assert points[-1]["compressed_bytes"] < points[0]["compressed_bytes"]
+    told = json.loads((tmp_path / "sparsity.json").read_text())
+    assert told["points"] == points
+    assert "of the accuracy kept”" in told["verdict"]
+    assert told["verdict"] in (tmp_path / "sparsity.md").read_text()
+    assert (tmp_path / "sparsity.png").exists()
+
+
+def test_a_search_draws_the_front_and_chooses(work: Path, tmp_path: Path) -> None:
+    plan = Search({"width": [4, 16]}, bits=("int8", "float32"), folds=(0, 1))
+    points = search(_shop(work, recipe()), plan, tmp_path)
+    assert len(points) == 4
+    assert sum(point["chosen"] for point in points) == 1
+    small, wide = (
+        next(p for p in points if p["network"] == {"width": n} and p["bits"] == "int8")
+        for n in (4, 16)
+    )
+    assert small["bytes"] < wide["bytes"]
+    assert small["score"] < wide["score"]
+    assert (tmp_path / "search.png").exists()
+    assert (
+        json.loads((tmp_path / "search.json").read_text())["chosen"]
+        in (tmp_path / "search.md").read_text()
+    )

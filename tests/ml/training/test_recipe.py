@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -96,8 +97,10 @@ def test_shipped_recipes_can_be_read(path: Path) -> None:
         ('"1.2.3"', '"1.2"', "version: expected three numbers"),
         ("seeds = [0, 1]", "seeds = []", "seeds: expected at least one number"),
         ("[folds]\ncount = 5", "folds = 5", "folds: expected a table, not 5"),
-        ("task =", "name = 1\ntask =", "name: unknown; the name is that of the file"),
+        ("task =", "name = 1\ntask =", "name: unknown; it follows from the files"),
         ("[folds]", "[folds", ""),
+        ("width = [4, 8]", "width = 4", "search.network: expected a list of values"),
+        ("seeds =", 'searched = "none.json"\nseeds =', "searched: none.json cannot be read"),
     ],
 )
 def test_one_error_names_file_key_and_what_was_expected(
@@ -105,6 +108,19 @@ def test_one_error_names_file_key_and_what_was_expected(
 ) -> None:
     assert old in WHOLE
     assert _read(tmp_path, WHOLE.replace(old, new, 1)).startswith(problem)
+
+
+def test_the_reason_for_a_network_comes_from_the_search_that_chose_it(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(WHOLE.replace("seeds =", 'searched = "found.json"\nseeds ='))
+    point = {"network": {"width": 8}, "sparsity": 0.9, "bits": "int8", "chosen": True}
+    result = {"points": [point, {"chosen": False}], "chosen": "It is small."}
+    (tmp_path / "found.json").write_text(json.dumps(result))
+    assert read_recipe(path).chosen == "It is small."
+    point["network"] = {"width": 4}
+    (tmp_path / "found.json").write_text(json.dumps(result))
+    with pytest.raises(RecipeError, match=r"searched: found.json chose width 4, not 8"):
+        read_recipe(path)
 
 
 def test_a_recipe_that_is_not_there(tmp_path: Path) -> None:
