@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.runtime_graph import Graph, ModelError, read_graph
+from ml.runtime_graph import Graph, read_graph
+from ml.runtime_graph import ModelError as ModelError  # callers catch it from here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -195,7 +196,7 @@ class _Loaded:
 _graph = lru_cache(maxsize=16)(read_graph)
 _load = lru_cache(maxsize=16)(_Loaded)
 
-_VALUES_AT_ONCE = 2**14  # are quantised together: few enough to stay in the nearest caches
+_VALUES_AT_ONCE = 2**14  # are quantised together: memory does not grow with what is given
 
 
 def _check_batch(graph: Graph) -> None:
@@ -282,6 +283,3 @@ def _quiet() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
-
-
-__all__ = ["Model", "ModelError", "RuntimeMissingError", "TensorSpec"]

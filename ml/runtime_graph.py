@@ -470,6 +470,3 @@ def _chosen(indices: tuple[int, ...], tensors: tuple[Tensor, ...]) -> tuple[Tens
 def _check(holds: bool, problem: str) -> None:  # noqa: FBT001 (a condition)
     if not holds:
         raise _DamageError(problem)
-
-
-__all__ = ["OPERATORS", "Graph", "ModelError", "Operator", "Tensor", "read_graph"]
