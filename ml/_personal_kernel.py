@@ -19,10 +19,6 @@ Floats = NDArray[np.float64]
 
 MOST_SHIFT = 8.0
 """The odds between two classes are never changed by more than a factor of e to this."""
-CONTRADICTIONS = 10
-"""So many beats the reader must have taken out of a class without putting one into it, before other
-beats can lose it too. With five minutes of labels, no development patient lost a true S by that."""
-
 # chosen on the development recordings, where twice or half as much changes little
 _MARGIN = 4.0
 _REACH = 0.2
@@ -97,12 +93,10 @@ class Mover:
     """
 
     def __init__(self, examples: Examples, decision: Decision) -> None:
-        answers = decision.classes(examples.logits).astype(np.int64)
-        kept = _thinned(answers != examples.given)
-        examples, answers = examples.only(kept), answers[kept]
+        examples = examples.only(_thinned(decision.classes(examples.logits) != examples.given))
         self._decision = decision
         self._examples = examples
-        self._open = _open_classes(examples.given, answers, len(decision.labels))
+        self._shown = np.bincount(examples.given, minlength=len(decision.labels)) > 0
         self._unit = _unit(examples.embeddings)
         self._places = _places(examples.embeddings, self._unit)
         alike, kin = self._likeness(examples.embeddings, examples.families)
@@ -152,9 +146,9 @@ class Mover:
         """Return the bounded shift of logits that leaves every other class its probability."""
         calibrated = _calibrated(self._decision, logits)
         bounded = np.clip(shift, -MOST_SHIFT / 2, MOST_SHIFT / 2)
-        among = np.where(self._open, calibrated, -np.inf)
+        among = np.where(self._shown, calibrated, -np.inf)
         bounded -= _log_sum(among + bounded) - _log_sum(among)
-        free = self._open & self._open[answers][:, None]
+        free = self._shown & self._shown[answers][:, None]
         held: Floats = np.where(free, bounded, 0) / self._decision.scale
         return held
 
@@ -174,7 +168,7 @@ class Mover:
         scores += np.array(self._decision.thresholds)
         given = np.eye(scores.shape[1], dtype=np.bool_)[self._examples.given]
         own = scores[given][:, None]
-        short = np.where(self._open & ~given, np.maximum(scores + _MARGIN - own, 0), 0) / 2
+        short = np.where(self._shown & ~given, np.maximum(scores + _MARGIN - own, 0), 0) / 2
         return np.where(given, short.max(axis=1, keepdims=True), -short)
 
 
@@ -232,15 +226,6 @@ def _thinned(contradicts: NDArray[np.bool_]) -> NDArray[np.int64]:
     against = evenly(np.flatnonzero(contradicts), _MOST_EXAMPLES)
     agreeing = evenly(np.flatnonzero(~contradicts), _MOST_EXAMPLES - len(against))
     return np.sort(np.concatenate((against, agreeing)))
-
-
-def _open_classes(
-    given: NDArray[np.int64], answers: NDArray[np.int64], n_classes: int
-) -> NDArray[np.bool_]:
-    """Return which classes may win or lose odds, shape (classes,)."""
-    shown = np.bincount(given, minlength=n_classes) > 0
-    contradicted = np.bincount(answers, minlength=n_classes) >= CONTRADICTIONS
-    return shown | contradicted
 
 
 def _calibrated(decision: Decision, logits: NDArray[np.float32]) -> Floats:
