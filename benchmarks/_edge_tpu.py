@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._tflite import operator_name, parsed, shape, stored
+from benchmarks._tflite import is_stored, operator_name, parsed, shape, stored
 
 OPERATORS = frozenset(
     {
@@ -77,7 +77,7 @@ def refusals(tflite: bytes) -> list[str]:
             found[f"{name} is not on its list"] = None
             continue
         tensors = [graph.tensors[i] for i in (*operator.inputs, *operator.outputs) if i >= 0]
-        computed = [shape(tensor) for tensor in tensors if stored(model, tensor) is None]
+        computed = [shape(tensor) for tensor in tensors if not is_stored(model, tensor)]
         if any(prod(sizes[:-3]) > 1 for sizes in computed):
             found["more than the last three dimensions have a size above 1"] = None
         for reason in _conditions(model, operator, name):

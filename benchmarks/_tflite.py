@@ -43,12 +43,20 @@ def shape(tensor: schema.TensorT) -> tuple[int, ...]:
     return tuple(int(size) for size in (tensor.shape if tensor.shape is not None else ()))
 
 
+def is_stored(model: schema.ModelT, tensor: schema.TensorT) -> bool:
+    """Return whether the file holds the values of a tensor; the others are computed."""
+    data = model.buffers[tensor.buffer].data
+    return data is not None and len(data) > 0
+
+
 def stored(model: schema.ModelT, tensor: schema.TensorT) -> NDArray[Any] | None:
     """Return the values that the file holds of a tensor; None where it is computed."""
-    data = model.buffers[tensor.buffer].data
-    if data is None or not len(data):
+    if not is_stored(model, tensor):
         return None
-    return np.frombuffer(bytes(data), _TYPES[tensor.type]).reshape(shape(tensor))
+    if tensor.type not in _TYPES:
+        raise Unsupported(f"{tensor.name.decode()} is of a type that int8 models do not have")
+    data = bytes(model.buffers[tensor.buffer].data)
+    return np.frombuffer(data, _TYPES[tensor.type]).reshape(shape(tensor))
 
 
 def scales(tensor: schema.TensorT) -> tuple[NDArray[np.float32], NDArray[np.int64], int] | None:
