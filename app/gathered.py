@@ -158,10 +158,13 @@ class Gathered:
         beats = ClassifiedBeats.joined(self._beats)
         times = beats.samples / self._rate
         classes = beats.classes.copy()
+        unsure = beats.unsure.copy()
         for episode in self._episodes:
             if episode.kind is RhythmKind.ATRIAL_FIBRILLATION:
                 inside = (times >= episode.onset) & (times <= episode.end)
-                classes[inside & (classes == BeatClass.S)] = BeatClass.N
+                not_early = inside & (classes == BeatClass.S)
+                classes[not_early] = BeatClass.N
+                unsure[not_early] = False
         given = beats.probabilities[np.arange(len(classes)), classes]
         return Beats(
             self._rate,
@@ -175,6 +178,7 @@ class Gathered:
                 tuple(round(time, 3) for time in self._lone_p),
                 np.concatenate(self._lead_points_ms, axis=2) if self._by_lead else None,
             ),
+            np.flatnonzero(unsure),
         )
 
 

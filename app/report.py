@@ -195,6 +195,9 @@ class Beats(_Columns):
         :attr:`Family.id` of each; None in a report of version 1.
     waves : Waves or None
         None in a report of version 1.
+    unsure : numpy.ndarray, int64, shape (k,), or None
+        Numbers of the beats whose class the model does not know well enough; None where it was not
+        asked.
     """
 
     rate: float
@@ -203,6 +206,7 @@ class Beats(_Columns):
     percent: NDArray[np.uint8]
     families: NDArray[np.int16] | None = None
     waves: Waves | None = None
+    unsure: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -84,6 +84,9 @@ def _beats(beats: Beats) -> Iterator[str]:
         yield "the columns of beats differ in length"
     elif n and (beats.samples[0] < 0 or np.any(beats.samples[1:] < beats.samples[:-1])):
         yield "the beats are not in order of time"
+    unsure = np.zeros(0, np.int64) if beats.unsure is None else beats.unsure
+    if unsure.ndim != 1 or np.any(unsure < 0) or np.any(unsure >= n) or np.any(np.diff(unsure) < 1):
+        yield "the beats that the model is not sure of are none of them, or out of order"
     if beats.rate <= 0 or np.any(beats.percent > 100):
         yield "beats have no sampling rate, or are more than certain"
 

@@ -141,6 +141,9 @@ def _beats(beats: Beats) -> Table:
         (_capital(f"{class_name(cls)} ({cls.name})"), f"{count:,}", _share(count, len(beats)))
         for cls, count in beats.counts().items()
     )
+    if beats.unsure is not None and len(beats.unsure):
+        unsure = len(beats.unsure)
+        rows += (("Of these, not sure", f"{unsure:,}", _share(unsure, len(beats))),)
     return Table("Beats", ("", "Number", "Share"), rows, _UNTOLD)
 
 

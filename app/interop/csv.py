@@ -27,6 +27,7 @@ COLUMNS = (
     "sample",
     "label",  # of a beat its AAMI class, of a finding its kind
     "percent",
+    "unsure",  # of a beat: 1 where the model does not know its class well enough, else 0
     "n_beats",
     "rate_bpm",
     "family",
@@ -68,6 +69,9 @@ def write_csv(report: Report, file: TextIO) -> None:
 def _beats(beats: Beats) -> Iterator[_Row]:
     measured = _measured(beats)
     families = [None] * len(beats) if beats.families is None else beats.families.tolist()
+    unsure: list[int | None] = [None] * len(beats)
+    if beats.unsure is not None:
+        unsure = np.isin(np.arange(len(beats)), beats.unsure).astype(int).tolist()
     for index, (time, sample) in enumerate(
         zip(beats.times.tolist(), beats.samples.tolist(), strict=True)
     ):
@@ -77,6 +81,7 @@ def _beats(beats: Beats) -> Iterator[_Row]:
             "sample": sample,
             "label": BeatClass(beats.classes[index]).name,
             "percent": int(beats.percent[index]),
+            "unsure": unsure[index],
             "family": families[index],
             **{name: column[index] for name, column in measured.items()},
         }

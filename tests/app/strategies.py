@@ -77,6 +77,7 @@ def beats(draw: st.DrawFn) -> Beats:
             draw(_tuples(_number)),
             draw(st.none() | st.just(np.full((2, 8, n), NO_POINT, np.int16))),
         ),
+        np.flatnonzero(draw(st.lists(st.booleans(), **column))),
     )
 
 

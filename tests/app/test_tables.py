@@ -274,3 +274,14 @@ def test_beats_by_shape_are_named_by_what_most_of_them_are() -> None:
         ("Other shapes", "1", "25.0 %", ""),
     )
     assert table.moments == (1.0, 2.0, None)
+
+
+def test_beats_that_the_model_is_not_sure_of_are_counted() -> None:
+    report = holter()
+    known = replace(report, beats=replace(report.beats, unsure=np.array([], np.int64)))
+    doubtful = replace(report, beats=replace(report.beats, unsure=np.array([1, 3])))
+    for told in (report, known):
+        beats = next(table for table in main_tables(told) if table.title == "Beats")
+        assert not any("not sure" in row[0] for row in beats.rows)
+    beats = next(table for table in main_tables(doubtful) if table.title == "Beats")
+    assert beats.rows[-1] == ("Of these, not sure", "2", "50.0 %")

@@ -24,6 +24,7 @@ def test_every_beat_and_finding_is_a_row_in_order_of_time(report: Report) -> Non
     assert [int(row["sample"]) for row in beats] == report.beats.samples.tolist()
     assert [BeatClass[row["label"]] for row in beats] == report.beats.classes.tolist()
     assert [int(row["percent"]) for row in beats] == report.beats.percent.tolist()
+    assert [i for i, row in enumerate(beats) if row["unsure"] == "1"] == list(report.beats.unsure)
     waves, families = report.beats.waves, report.beats.families
     assert waves is not None
     assert families is not None
@@ -51,6 +52,8 @@ def test_every_beat_and_finding_is_a_row_in_order_of_time(report: Report) -> Non
 @given(reports)
 def test_what_version_1_did_not_know_stays_empty(report: Report) -> None:
     text = io.StringIO(newline="")
-    write_csv(replace(report, beats=replace(report.beats, families=None, waves=None)), text)
+    old = replace(report.beats, families=None, waves=None, unsure=None)
+    write_csv(replace(report, beats=old), text)
     for row in csv.DictReader(io.StringIO(text.getvalue(), newline="")):
-        assert not any(row[name] for name in ("family", "p_wave", "pr_ms", "qrs_ms", "qt_ms"))
+        later = ("unsure", "family", "p_wave", "pr_ms", "qrs_ms", "qt_ms")
+        assert not any(row[name] for name in later)
