@@ -55,9 +55,10 @@ SHIPPED_AS = "int8"
 FLOAT = "float32"
 ONNX_FLOAT, ONNX_INT8 = "float32, ONNX", "int8, ONNX"
 OLD_RUNTIME = "int8, 2.14"
-MOST_FLOAT_DIFFERENCE, MOST_ROUNDING, MOST_INT8_DIFFERENCE = 1e-3, 0.1, 0.2
+MOST_FLOAT_DIFFERENCE, MOST_ROUNDING, MOST_INT8_DIFFERENCE = 1e-3, 0.2, 0.5
 """Root mean square of the difference, in standard deviations of the output: between two float
-runtimes, between two int8 ones, and between int8 and float, which noise parts most."""
+runtimes, between two int8 ones, and between int8 and float. Networks that have nothing to do with
+each other are 1.4 apart; noise parts int8 from float more than a recording does."""
 
 
 @dataclass(frozen=True)
@@ -147,11 +148,7 @@ def checked(gate: Gate, card: Any) -> dict[str, Any]:  # noqa: ANN401 (JSON)
 
 def contend(model: Model, tflite: bytes) -> dict[str, dict[str, Any]]:
     """Return what was measured of each contender, the shipped model first."""
-    rng = np.random.default_rng(0)
-    inputs = [
-        np.clip(rng.normal(0, 0.3, (ITEMS, *spec.shape[1:])), -1, 1).astype(np.float32)
-        for spec in model.inputs
-    ]
+    inputs = noise(model)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         np.savez(folder / "inputs.npz", **{f"input{i:02}": one for i, one in enumerate(inputs)})
@@ -178,6 +175,17 @@ def contend(model: Model, tflite: bytes) -> dict[str, dict[str, Any]]:
         case: middle(figures) | {"apart": apart(answers[case], answers[SHIPPED_AS])}
         for case, figures in rounds.items()
     }
+
+
+def noise(model: Model) -> list[NDArray[np.float32]]:
+    """Draw items for each input about 0, in the range that its int8 stands for."""
+    rng = np.random.default_rng(0)
+    inputs = []
+    for spec in model.inputs:
+        low, high = (spec.scale * (level - spec.zero_point) for level in (-128, 127))
+        drawn = rng.normal(0, 0.15 * (high - low), (ITEMS, *spec.shape[1:]))
+        inputs.append(np.clip(drawn, low, high).astype(np.float32))
+    return inputs
 
 
 def run_case(
