@@ -17,6 +17,8 @@ _ARCHIVES = {
     "svdb": "mit-bih-supraventricular-arrhythmia-database",
     "qtdb": "qt-database",
     "ludb": "lobachevsky-university-electrocardiography-database",
+    "vfdb": "mit-bih-malignant-ventricular-ectopy-database",
+    "nstdb": "mit-bih-noise-stress-test-database",
     "cinc2017": "af-classification-from-a-short-single-lead-ecg-recording",
 }
 """How the folders in PhysioNet's archives begin, by what the model cards call the databases."""

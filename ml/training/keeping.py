@@ -6,6 +6,7 @@ import ast
 import hashlib
 import inspect
 import json
+import os
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
@@ -145,7 +146,7 @@ def kept(path: Path, make: Callable[[], Arrays]) -> Arrays:
     """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".part.npz")
+        unfinished = path.with_suffix(f".{os.getpid()}.part.npz")
         arrays: Any = make()  # numpy's stub takes any name for that of its own flag
         np.savez(unfinished, **arrays)
         unfinished.replace(path)

@@ -179,17 +179,17 @@ def sparsity(path: Path, points: Sequence[Mapping[str, Any]], score: str) -> Non
                 color=colour,
                 label=label,
             )
-        axes.axhline(95, color="#8894a0", linewidth=1, linestyle=(0, (4, 3)))
-        axes.axvline(90, color="#8894a0", linewidth=1, linestyle=(0, (4, 3)))
-        axes.annotate(
-            "claim: 90 % of weights removed,\n95 % of the accuracy kept",
-            (90, 95),
-            xytext=(-8, -10),
-            textcoords="offset points",
-            ha="right",
-            va="top",
-            fontsize=8,
-            color="#55606b",
+        for line, at_claim in ((axes.axhline, 95), (axes.axvline, 90)):
+            line(at_claim, color="#8894a0", linewidth=0.8, linestyle=(0, (4, 3)))
+        axes.plot(
+            90,
+            95,
+            marker="D",
+            markersize=9,
+            linestyle="none",
+            markerfacecolor="none",
+            markeredgecolor=_INK,
+            label="claim to test: 90 % removed, 95 % of the accuracy kept",
         )
         axes.set(
             title="What pruning keeps and what it saves",
@@ -243,11 +243,11 @@ def front(path: Path, points: Sequence[Mapping[str, Any]], score: str) -> None:
                     100 * point["score"],
                     s=120,
                     facecolors="none",
-                    edgecolors=_COLOURS[1],
-                    linewidths=1.8,
+                    edgecolors=_INK,
+                    linewidths=1.4,
                     label="chosen",
                 )
-            axes.set(xscale="log", xlabel=label)
+            axes.set(xlabel=label, xlim=(0, None))
             if key == "bytes":
                 axes.set(title="Accuracy against what it costs", ylabel=f"{score}, %")
-                axes.legend(loc="lower right")
+                axes.legend()

@@ -40,7 +40,7 @@ def curve(shop: Workshop, folds: Sequence[int], out: Path) -> list[dict[str, Any
     points = []
     for number, share in enumerate(STEPS):
         recipe = replace(shop.recipe, prune=pruning(shop.recipe, share))
-        done = [run_fold(shop, recipe, fold, recipe.seeds[0]) for fold in folds]
+        done = [run_fold(shop, recipe, fold, recipe.seeds[0], ("int8",)) for fold in folds]
         judged = judge(shop, recipe, done)
         scores = judged.scores["int8"]
         models = done[0].models["int8"]
@@ -51,7 +51,6 @@ def curve(shop: Workshop, folds: Sequence[int], out: Path) -> list[dict[str, Any
                 "sparsity": sparsity(network) if share else 0.0,
                 "score": value,
                 "scores": scores,
-                "float32_scores": judged.scores["float32"],
                 "bytes": sum(map(len, models.values())),
                 "compressed_bytes": compressed_bytes(models),
                 "latency_us": latency_us(models),

@@ -105,6 +105,7 @@ class Workshop:
         if self._training is None or self._training[0] != fold:
             if not self._examples:
                 self._extract()
+            self._training = None  # there is not always room for two of them
             left_out = set(self.held_out(fold))
             whole = Examples.of([self._examples[n] for n in self.names if n not in left_out])
             digest = digest_of(whole.inputs, whole.targets, whole.records)
@@ -252,6 +253,8 @@ class Workshop:
             found: Arrays = {}
             for name in names:
                 one = self.task.answers(self.record(name), models)
+                if not np.isfinite(one.logits).all():
+                    raise quantise.ConversionError(f"{name}: answers that are not finite")
                 found |= {f"{name} truth": one.truth, f"{name} logits": one.logits}
             return found
 
