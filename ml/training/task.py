@@ -195,6 +195,7 @@ class Task(Protocol[R]):
         """Return an untrained student of layers that become full int8; it answers with logits.
 
         The first output is the logits; further ones (an embedding) ship, but are not trained for.
+        :attr:`ml.runtime.Model.outputs` has them in the same order.
         Each layer whose name begins with ``logits`` learns for itself where there are any: members
         whose mean is the output, or exits.
         """
