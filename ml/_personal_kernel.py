@@ -19,6 +19,10 @@ Floats = NDArray[np.float64]
 
 MOST_SHIFT = 8.0
 """The odds between two classes are never changed by more than a factor of e to this."""
+DENIALS = 10
+DENIED_SHARE = 0.5
+"""So many beats, from so much of a recording's length, the reader must have taken out of a class
+without putting one into it, before unmarked beats can lose it: a few minutes never tell that."""
 # chosen on the development recordings, where twice or half as much changes little
 _MARGIN = 4.0
 _REACH = 0.2
@@ -43,17 +47,24 @@ class Examples(NamedTuple):
         0 where a beat is of none.
     given : numpy.ndarray, shape (m,), int64
         The class that the reader gave.
+    places : numpy.ndarray, shape (m,), float64
+        Where in the recording each lies that is to be answered, 0..1; NaN where in another one.
     """
 
     embeddings: NDArray[np.float32]
     logits: NDArray[np.float32]
     families: NDArray[np.int64]
     given: NDArray[np.int64]
+    places: Floats
 
     def only(self, kept: NDArray[np.int64]) -> Examples:
         """Return some of them."""
         return Examples(
-            self.embeddings[kept], self.logits[kept], self.families[kept], self.given[kept]
+            self.embeddings[kept],
+            self.logits[kept],
+            self.families[kept],
+            self.given[kept],
+            self.places[kept],
         )
 
 
@@ -93,12 +104,14 @@ class Mover:
     """
 
     def __init__(self, examples: Examples, decision: Decision) -> None:
-        examples = examples.only(_thinned(decision.classes(examples.logits) != examples.given))
+        answers = decision.classes(examples.logits)
+        kept = _thinned(answers != examples.given)
+        examples, answers = examples.only(kept), answers[kept]
         self._decision = decision
         self._examples = examples
-        self._shown = np.bincount(examples.given, minlength=len(decision.labels)) > 0
+        self._open = _open_classes(examples, answers, len(decision.labels))
         self._unit = _unit(examples.embeddings)
-        self._places = _places(examples.embeddings, self._unit)
+        self._points = _points(examples.embeddings, self._unit)
         alike, kin = self._likeness(examples.embeddings, examples.families)
         system = alike + _KIN * kin
         system[np.diag_indices_from(system)] += _RIDGE
@@ -146,16 +159,16 @@ class Mover:
         """Return the bounded shift of logits that leaves every other class its probability."""
         calibrated = _calibrated(self._decision, logits)
         bounded = np.clip(shift, -MOST_SHIFT / 2, MOST_SHIFT / 2)
-        among = np.where(self._shown, calibrated, -np.inf)
+        among = np.where(self._open, calibrated, -np.inf)
         bounded -= _log_sum(among + bounded) - _log_sum(among)
-        free = self._shown & self._shown[answers][:, None]
+        free = self._open & self._open[answers][:, None]
         held: Floats = np.where(free, bounded, 0) / self._decision.scale
         return held
 
     def _likeness(
         self, embeddings: NDArray[np.float32], families: NDArray[np.int64]
     ) -> tuple[Floats, Floats]:
-        alike = np.exp(_squares(_places(embeddings, self._unit), self._places) / (-2 * _REACH**2))
+        alike = np.exp(_squares(_points(embeddings, self._unit), self._points) / (-2 * _REACH**2))
         same = families[:, None] == self._examples.families
         return alike, (same & (families > 0)[:, None]).astype(np.float64)
 
@@ -168,7 +181,7 @@ class Mover:
         scores += np.array(self._decision.thresholds)
         given = np.eye(scores.shape[1], dtype=np.bool_)[self._examples.given]
         own = scores[given][:, None]
-        short = np.where(self._shown & ~given, np.maximum(scores + _MARGIN - own, 0), 0) / 2
+        short = np.where(self._open & ~given, np.maximum(scores + _MARGIN - own, 0), 0) / 2
         return np.where(given, short.max(axis=1, keepdims=True), -short)
 
 
@@ -200,10 +213,10 @@ def choose(
         How many; fewer are chosen where no more are in doubt.
     """
     unit = _unit(embeddings)
-    places = _places(embeddings, unit)
+    places = _points(embeddings, unit)
     squares = np.full(len(places), np.inf)
     for start in range(0, len(known), _BLOCK // 16):
-        part = _places(known[start : start + _BLOCK // 16], unit)
+        part = _points(known[start : start + _BLOCK // 16], unit)
         squares = np.minimum(squares, _squares(places, part).min(axis=1))
     chosen: list[int] = []
     for _ in range(min(n, int(np.count_nonzero(doubt)))):
@@ -228,6 +241,17 @@ def _thinned(contradicts: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.sort(np.concatenate((against, agreeing)))
 
 
+def _open_classes(
+    examples: Examples, answers: NDArray[np.int8], n_classes: int
+) -> NDArray[np.bool_]:
+    """Return which classes may win or lose: those shown, and those denied throughout."""
+    is_open = np.bincount(examples.given, minlength=n_classes) > 0
+    for label in np.flatnonzero(~is_open):
+        denied = examples.places[(answers == label) & ~np.isnan(examples.places)]
+        is_open[label] = len(denied) >= DENIALS and np.ptp(denied) >= DENIED_SHARE
+    return is_open
+
+
 def _calibrated(decision: Decision, logits: NDArray[np.float32]) -> Floats:
     calibrated: Floats = logits.astype(np.float64) * decision.scale + np.array(decision.offsets)
     return calibrated
@@ -245,9 +269,9 @@ def _unit(embeddings: NDArray[np.float32]) -> float:
     return float(1 / np.sqrt(total / max(len(embeddings), 1) + _TINY))
 
 
-def _places(embeddings: NDArray[np.float32], unit: float) -> Floats:
-    places: Floats = embeddings.astype(np.float64) * unit
-    return places
+def _points(embeddings: NDArray[np.float32], unit: float) -> Floats:
+    points: Floats = embeddings.astype(np.float64) * unit
+    return points
 
 
 def _squares(here: Floats, there: Floats) -> Floats:

@@ -192,12 +192,20 @@ def examples_of(lessons: Iterable[Lesson], beats: ReadBeats) -> Examples | None:
             rows[correction.recording, sample] = embedding, logits, int(correction.given)
     if not rows:
         return None
-    families = []
+    families, places = [], []
+    length = max(int(beats.samples[-1] - beats.samples[0]), 1) if len(beats.samples) else 1
     for recording, sample in rows:
         beat = beats.at(sample) if recording == beats.recording else None
         families.append(OTHER if beat is None else int(beats.families[beat]))
+        places.append(np.nan if beat is None else (sample - int(beats.samples[0])) / length)
     embeddings, logits, given = zip(*rows.values(), strict=True)
-    return Examples(np.array(embeddings), np.array(logits), np.array(families), np.array(given))
+    return Examples(
+        np.array(embeddings),
+        np.array(logits),
+        np.array(families),
+        np.array(given),
+        np.array(places),
+    )
 
 
 def _packed(values: NDArray[np.float32]) -> bytes:

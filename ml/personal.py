@@ -7,7 +7,8 @@ is taken back leaves nothing behind. A pattern
 
 - is bounded: the odds between two classes change by a factor of e to :data:`MOST_SHIFT` at most;
 - lets a class of which it was shown no beat keep its probability in every beat, and every beat that
-  the model takes for it: five minutes without S do not say that there will be none;
+  the model takes for it: five minutes without S do not say that there will be none. Only where the
+  reader denied that class to :data:`DENIALS` beats from all over the recording, it can be lost;
 - gives a reason for each beat that it changes;
 - belongs to one model. Corrections are kept by recording and sample, so that
   :meth:`PersonalPattern.relearned` can teach them to another.
@@ -26,7 +27,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ml._personal_kernel import MOST_SHIFT, Mover, choose, lead
+from ml._personal_kernel import DENIALS, MOST_SHIFT, Mover, choose, lead
 from ml._personal_lessons import (
     Correction,
     Digest,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from ml.decision import Decision
 
 __all__ = [
+    "DENIALS",
     "MOST_SHIFT",
     "Correction",
     "Ground",

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ml.decision import Decision
 from ml.personal import (
+    DENIALS,
     MOST_SHIFT,
     Correction,
     Ground,
@@ -139,9 +140,26 @@ def test_a_class_that_was_not_shown_never_loses(
     marked = dict(pairs)
     unmarked = np.array([beat not in marked for beat in range(N)])
     for unseen in set(BeatClass) - set(marked.values()):
+        denied = [beat for beat in marked if answers[beat] == unseen]
+        if len(denied) >= DENIALS and max(denied) - min(denied) >= (N - 1) / 2:
+            continue
         np.testing.assert_allclose(after[:, unseen], before[:, unseen], rtol=1e-4, atol=1e-7)
         kept = unmarked & (answers == unseen)
         assert np.all(adapted.classes[kept] == unseen)
+
+
+def test_only_a_class_that_was_denied_all_over_the_recording_can_be_lost() -> None:
+    beats = dataclasses.replace(read_beats(), logits=np.tile(np.float32([0, 3, 0, 0, 0]), (N, 1)))
+
+    def share_lost(made: list[int]) -> float:
+        pattern = taught(*(correction(beat, N_) for beat in made), beats=beats)
+        others = np.setdiff1d(np.arange(N), made)
+        return float(np.mean(pattern.apply(beats, DECISION).classes[others] != S))
+
+    all_over = np.linspace(0, N - 1, DENIALS).round().astype(int).tolist()
+    assert share_lost(all_over) > 0.5
+    assert share_lost(all_over[:-1]) == 0
+    assert share_lost(list(range(N // 2 - 1))) == 0
 
 
 @given(beat_marks, st.integers(0, 3))
