@@ -31,7 +31,7 @@ _RIDGE = 0.2
 _ALIKE = 0.1
 _APART = _REACH / 2
 _MOST_EXAMPLES = 1024
-_BLOCK = 4096
+_BLOCK, _FEW = 4096, 32
 _TINY = 1e-12
 
 
@@ -213,17 +213,17 @@ def choose(
         How many; fewer are chosen where no more are in doubt.
     """
     unit = _unit(embeddings)
-    places = _points(embeddings, unit)
-    squares = np.full(len(places), np.inf)
-    for start in range(0, len(known), _BLOCK // 16):
-        part = _points(known[start : start + _BLOCK // 16], unit)
-        squares = np.minimum(squares, _squares(places, part).min(axis=1))
+    points = _points(embeddings, unit)
+    squares = np.full(len(points), np.inf)
+    for start in range(0, len(known), _FEW):
+        part = _points(known[start : start + _FEW], unit)
+        squares = np.minimum(squares, _squares(points, part).min(axis=1))
     chosen: list[int] = []
     for _ in range(min(n, int(np.count_nonzero(doubt)))):
         worth = doubt * -np.expm1(squares / (-2 * _APART**2))
         worth[chosen] = -1
         chosen.append(int(worth.argmax()))
-        squares = np.minimum(squares, _squares(places, places[chosen[-1:]])[:, 0])
+        squares = np.minimum(squares, _squares(points, points[chosen[-1:]])[:, 0])
     return np.array(chosen, np.int64)
 
 

@@ -297,7 +297,7 @@ class PersonalPattern:
         Raises
         ------
         PatternError
-                If `text` is none, or of a newer version.
+            If `text` is none, or of a newer version.
         """
         try:
             kept = msgspec.json.decode(text, type=_Kept)

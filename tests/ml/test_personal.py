@@ -61,6 +61,7 @@ def taught(*corrections: Correction, beats: ReadBeats | None = None) -> Personal
     return PersonalPattern(MODEL).taught(corrections, beats or read_beats(), DECISION)
 
 
+unhurried = settings(max_examples=60, deadline=None)
 marks = st.lists(
     st.builds(
         correction,
@@ -106,6 +107,7 @@ def _centres() -> np.ndarray:
     return centres / np.linalg.norm(centres, axis=1, keepdims=True)
 
 
+@unhurried
 @given(marks, st.randoms())
 def test_the_order_of_corrections_does_not_matter(made: list[Correction], random: object) -> None:
     shuffled = made.copy()
@@ -117,6 +119,7 @@ def test_the_order_of_corrections_does_not_matter(made: list[Correction], random
     assert one.to_json() == other.to_json()
 
 
+@unhurried
 @given(marks, st.data())
 def test_a_correction_taken_back_was_never_made(
     made: list[Correction], data: st.DataObject
@@ -128,6 +131,7 @@ def test_a_correction_taken_back_was_never_made(
         taught(*rest).without(gone)
 
 
+@unhurried
 @given(beat_marks, st.integers(0, 3))
 def test_a_class_that_was_not_shown_never_loses(
     pairs: list[tuple[int, BeatClass]], seed: int
@@ -162,6 +166,7 @@ def test_only_a_class_that_was_denied_all_over_the_recording_can_be_lost() -> No
     assert share_lost(list(range(N // 2 - 1))) == 0
 
 
+@unhurried
 @given(beat_marks, st.integers(0, 3))
 def test_odds_move_by_a_bounded_factor(pairs: list[tuple[int, BeatClass]], seed: int) -> None:
     beats = read_beats(seed)
@@ -170,6 +175,7 @@ def test_odds_move_by_a_bounded_factor(pairs: list[tuple[int, BeatClass]], seed:
     assert np.ptp(shift, axis=1).max() <= MOST_SHIFT + 1e-4
 
 
+@unhurried
 @given(marks)
 def test_every_changed_beat_and_no_other_has_a_reason(made: list[Correction]) -> None:
     beats = read_beats()
@@ -298,13 +304,14 @@ def test_a_recording_without_beats_is_no_problem() -> None:
     assert len(pattern.worth_asking(nothing, DECISION, 3)) == 0
 
 
+@unhurried
 @given(marks)
 def test_a_pattern_comes_back_from_json(made: list[Correction]) -> None:
     pattern = taught(*made)
     assert PersonalPattern.from_json(pattern.to_json()) == pattern
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_damaged_json_gives_the_one_error(data: st.DataObject) -> None:
     raw = bytearray(taught(correction(1), correction(2, N_, family=1)).to_json().encode())
