@@ -133,7 +133,7 @@ class FibrillationDetector:
         self._over = 0.0  # where the last episode ended
         self._n_with: Counter[PWave] = Counter()
         self._settled = 0.0
-        self._latest = (0.0, 0.0)
+        self._latest = (inf, -inf)
 
     def push(self, interval: Interval) -> list[Episode]:
         """Take the next interval; return the episodes that it shows to be over."""
