@@ -246,7 +246,7 @@ def _with_thresholds(
                 thresholds[label] = min(tried[best], key=abs)
             if np.array_equal(thresholds, before):
                 break
-    return replace(decision, thresholds=tuple(round(value, 4) for value in thresholds.tolist()))
+    return replace(decision, thresholds=tuple((thresholds.round(4) + 0.0).tolist()))
 
 
 def _unsure_below(decision: Decision, logits: Floats, coverage: float) -> float:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 KINDS = ("float32", "int8")
 _RECORDS_AGAIN = 6
+"""Records on which the int8 and float32 models of everybody are compared."""
 _GROUPS = 4
 
 

@@ -18,6 +18,7 @@ from ai_edge_litert.interpreter import Interpreter
 from ml.bundle import load_bundle
 from ml.runtime import Model
 from ml.training import fitting, making, measuring, prune_curve
+from ml.training.int8_error import int8_errors
 from ml.training.prune_curve import curve
 from ml.training.pruning import importance, sparsity
 from ml.training.quantise import ConversionError
@@ -227,3 +228,16 @@ def test_a_search_draws_the_front_and_chooses(
         json.loads((tmp_path / "search.json").read_text())["chosen"]
         in (tmp_path / "search.md").read_text()
     )
+
+
+def test_each_operator_of_int8_is_near_that_of_float32(work: Path) -> None:
+    shop = _shop(work, recipe())
+    trained = shop.trained(recipe(), 0, 0)
+    as_float, as_int8 = (
+        shop.models(recipe(), trained, 0, kind)["model"] for kind in ("float32", "int8")
+    )
+    inputs = shop.parts(recipe(), trained, 0)["model"].inputs
+    errors = int8_errors(as_float, as_int8, inputs)
+    assert [one.operator for one in errors] == ["FULLY_CONNECTED"] * 3
+    assert 0 < max(one.relative for one in errors) < 0.1
+    assert max(one.relative for one in int8_errors(as_float, as_float, inputs)) == 0
