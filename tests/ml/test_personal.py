@@ -215,7 +215,7 @@ def test_a_family_can_be_marked_as_far_as_the_model_took_it_for_one_class() -> N
     assert np.all(adapted.classes[of_family & (answers == S)] == S)
 
 
-def test_beats_of_a_family_follow_the_one_that_was_marked() -> None:
+def test_beats_of_a_family_follow_the_one_that_was_marked_in_that_recording() -> None:
     beats = read_beats()
     far_apart = np.diag(np.arange(1, N + 1, dtype=np.float32) * 10)
     none_sure = np.tile(np.float32([0.5, 0, 0, 0, 0]), (N, 1))
@@ -225,6 +225,11 @@ def test_beats_of_a_family_follow_the_one_that_was_marked() -> None:
     adapted = taught(correction(first), correction(plain, N_), beats=beats).apply(beats, DECISION)
     assert adapted.classes[second] == V
     assert str(adapted.reasons[second]) == "of family 2, of which you marked 1 beat V"
+    elsewhere = dataclasses.replace(
+        beats, recording=ANOTHER, embeddings=np.roll(far_apart, N // 2, axis=0)
+    )
+    pattern = taught(correction(first), correction(plain, N_), beats=beats)
+    assert V not in np.delete(pattern.apply(elsewhere, DECISION).classes, first + N // 2)
 
 
 def test_the_later_of_two_corrections_of_a_beat_counts() -> None:
