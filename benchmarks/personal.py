@@ -197,10 +197,8 @@ def tell_unseen(patients: list[Patient]) -> None:
         ]
         before, after, true = before + hits[0], after + hits[1], true + int(s_beats.sum())
         worse, n = worse + (hits[1] < hits[0]), n + 1
-    print(
-        f"  no S in these minutes: S Se {before / max(true, 1):.3f} -> {after / max(true, 1):.3f}, ",
-        end="",
-    )
+    share = [hits / max(true, 1) for hits in (before, after)]
+    print(f"  no S in these minutes: S Se {share[0]:.3f} -> {share[1]:.3f}, ", end="")
     print(f"lower in {worse} of {n} patients")
 
 
