@@ -14,13 +14,13 @@ from app.vault._header import read_header, verify_header
 from app.vault._intake import pending
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from app.vault._blobs import BlobFile
     from app.vault._chunked import Reader
     from app.vault._header import Header
-    from app.vault._index import Index
+    from app.vault._index import Index, StoredRecording
     from app.vault._keyring import Keyring
 
 _PART = 4 << 20
@@ -101,6 +101,7 @@ def check(
         Damage("index.db", id_, "", "a recording that the keyring knows is not in the index")
         for id_ in sorted(set(keys) - set(recordings) - set(coming))
     ]
+    damages += _pattern_damages(index, recordings.values())
     named = {(blob.recording_id, blob.kind) for blob in blobs}
     damages += [
         Damage("index.db", stored.id, stored.name, f"the index names no {kind} for this recording")
@@ -132,6 +133,14 @@ def check(
         progress(done, len(readable))
     counts = _counts(len(recordings), len(readable), len(chosen), bytes_read)
     return CheckResult(tuple(damages), counts)
+
+
+def _pattern_damages(index: Index, recordings: Iterable[StoredRecording]) -> Iterator[Damage]:
+    for stored in recordings:
+        try:
+            index.pattern(stored.id)
+        except VaultDamagedError as error:
+            yield Damage(error.path.name, stored.id, stored.name, error.problem)
 
 
 def _compare_size(path: Path, blob: BlobFile) -> None:

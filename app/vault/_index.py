@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import apsw
 
+from app.vault import _schema
 from app.vault._blobs import BlobFile
 from app.vault._errors import (
     AlreadyStoredError,
@@ -28,6 +28,7 @@ from app.vault._errors import (
     plain_errors,
 )
 from app.vault._files import PATIENCE_S, create
+from ml.personal import PatternError, PersonalPattern
 from signals.recording import Patient
 
 if TYPE_CHECKING:
@@ -35,41 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE = "index.db"
-_SCHEMA_VERSION = 1
 _SHARED_MEMORY = 32 * 1024  # bytes that SQLite makes beside a write-ahead log that it shares
-_SCHEMA = """
-CREATE TABLE fact (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE patient (
-    id TEXT PRIMARY KEY,
-    name TEXT NOT NULL,
-    code TEXT NOT NULL,
-    sex TEXT NOT NULL,
-    birth_date TEXT NOT NULL,
-    remarks TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX patient_by_code ON patient (code, name);
-CREATE TABLE recording (
-    id TEXT PRIMARY KEY,
-    patient_id TEXT NOT NULL REFERENCES patient (id),
-    name TEXT NOT NULL,
-    format TEXT NOT NULL,
-    input_sha256 TEXT NOT NULL UNIQUE,
-    added_at TEXT NOT NULL,
-    start TEXT,
-    duration_s REAL NOT NULL,
-    n_channels INTEGER NOT NULL,
-    headline TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX recording_by_time ON recording (added_at);
-CREATE INDEX recording_by_patient ON recording (patient_id);
-CREATE TABLE blob (
-    id TEXT PRIMARY KEY,
-    recording_id TEXT NOT NULL REFERENCES recording (id),
-    kind TEXT NOT NULL,
-    size INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX blob_by_recording ON blob (recording_id);
-"""
 _COLUMNS = """
 SELECT r.id, r.name, r.format, r.input_sha256, r.added_at, r.start, r.duration_s, r.n_channels,
        r.headline, p.name, p.code, p.sex, p.birth_date, p.remarks
@@ -152,10 +119,7 @@ def open_index(
             connection = _connect(path, key, alone=True)
         try:
             if create_new:
-                with connection:
-                    connection.execute(_SCHEMA)
-                    connection.execute("INSERT INTO fact VALUES ('vault_id', ?)", (vault_id,))
-                    connection.pragma("user_version", _SCHEMA_VERSION)
+                _schema.make_tables(connection, vault_id)
                 connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
                 _refuse_plain(path)
             _assert_encrypted(connection, path, vault_id)
@@ -214,8 +178,7 @@ def _assert_encrypted(connection: apsw.Connection, path: Path, vault_id: str) ->
     salt = connection.execute("SELECT sqlite3mc_codec_data('cipher_salt')").get
     if cipher != "sqlcipher" or not salt:
         raise VaultDamagedError(path, "the index is not encrypted; do not use this vault")
-    version = connection.pragma("user_version")
-    if version > _SCHEMA_VERSION:
+    if _schema.version(connection) > _schema.VERSION:
         raise VaultTooNewError(
             path, "the index was made by a newer version of the program: update the program"
         )
@@ -275,6 +238,21 @@ class Index:
     def _use(self) -> Iterator[apsw.Connection]:
         with self._mutex, index_errors(self._path):
             yield self._connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[apsw.Connection]:
+        """Be in a transaction, in which an index of an older version becomes one of this."""
+        with self._use() as connection:
+            # One that begins by reading fails if a log is emptied before it writes.
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                _schema.migrate(connection)
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
 
     def recordings(self) -> list[StoredRecording]:
         """Return what is stored, newest first."""
@@ -342,13 +320,13 @@ class Index:
 
     def add(self, recording: StoredRecording, blobs: tuple[BlobFile, ...]) -> None:
         """Add a recording in one transaction. The caller holds the writer lock."""
-        with self._use() as connection, connection:
+        with self._writing() as connection:
             connection.execute(
                 "INSERT INTO recording VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     recording.id,
-                    _patient_id(connection, recording.patient),
-                    _storable(recording.name),
+                    _schema.patient_id(connection, recording.patient),
+                    _schema.storable(recording.name),
                     recording.format,
                     recording.input_sha256,
                     recording.added_at,
@@ -361,6 +339,63 @@ class Index:
             connection.executemany(
                 "INSERT INTO blob VALUES (?, ?, ?, ?)",
                 [(blob.id, blob.recording_id, blob.kind, blob.size) for blob in blobs],
+            )
+
+    def pattern(self, recording_id: str) -> PersonalPattern | None:
+        """Return what was learned about the patient of a recording.
+
+        Raises
+        ------
+        VaultDamagedError
+            If that is not what the vault kept.
+        """
+        with self._use() as connection:
+            if _schema.version(connection) < _schema.WITH_PATTERNS:
+                return None
+            # as bytes: what is no UTF-8 is to be found out below
+            text = connection.execute(
+                "SELECT CAST(p.text AS BLOB) FROM pattern AS p JOIN recording USING (patient_id) "
+                "WHERE recording.id = ?",
+                (recording_id,),
+            ).get
+            inputs = _inputs_of_patient(connection, recording_id)
+        if text is None:
+            return None
+        try:
+            pattern = PersonalPattern.from_json(text)
+        except PatternError as error:
+            raise VaultDamagedError(
+                self._path, "what was learned about the patient is damaged"
+            ) from error
+        if not _recordings_of(pattern) <= inputs:
+            raise VaultDamagedError(
+                self._path, "what was learned about the patient is of somebody else"
+            )
+        return pattern
+
+    def keep_pattern(self, recording_id: str, pattern: PersonalPattern | None) -> None:
+        """Replace what was learned about the patient of a recording, or delete it.
+
+        The caller holds the writer lock.
+
+        Raises
+        ------
+        ValueError
+            If it was learned on a recording that is not of that patient.
+        """
+        with self._writing() as connection:
+            if pattern is None or not pattern.lessons:
+                connection.execute(
+                    "DELETE FROM pattern WHERE patient_id IN "
+                    "(SELECT patient_id FROM recording WHERE id = ?)",
+                    (recording_id,),
+                )
+                return
+            if not _recordings_of(pattern) <= _inputs_of_patient(connection, recording_id):
+                raise ValueError("a pattern is kept with the patient that it was learned on")
+            connection.execute(
+                "INSERT OR REPLACE INTO pattern SELECT patient_id, ? FROM recording WHERE id = ?",
+                (pattern.to_json(), recording_id),
             )
 
     def problems(self) -> list[str]:
@@ -389,27 +424,18 @@ class Index:
                 self._connection.close()
 
 
-def _patient_id(connection: apsw.Connection, patient: Patient) -> str:
-    """Return the pseudonym of a patient, the known one if who it is leaves no doubt."""
-    facts = tuple(
-        _storable(text)
-        for text in (patient.name, patient.code, patient.sex, patient.birth_date, patient.remarks)
+def _inputs_of_patient(connection: apsw.Connection, recording_id: str) -> set[str]:
+    """Return the content of each recording of the patient of one."""
+    rows = connection.execute(
+        "SELECT input_sha256 FROM recording WHERE patient_id IN "
+        "(SELECT patient_id FROM recording WHERE id = ?)",
+        (recording_id,),
     )
-    if patient.code or (patient.name and patient.birth_date):
-        known = connection.execute(
-            "SELECT id FROM patient WHERE (name, code, sex, birth_date, remarks) = (?, ?, ?, ?, ?)",
-            facts,
-        ).get
-        if known:
-            return str(known)
-    new = secrets.token_hex(16)
-    connection.execute("INSERT INTO patient VALUES (?, ?, ?, ?, ?, ?)", (new, *facts))
-    return new
+    return {row[0] for row in rows}
 
 
-def _storable(text: str) -> str:
-    """Return `text` without what UTF-8 cannot say: bytes of a file name that are no text."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+def _recordings_of(pattern: PersonalPattern) -> set[str]:
+    return {correction.recording for correction in pattern.corrections}
 
 
 def _stored(row: tuple[Any, ...]) -> StoredRecording:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import secrets
 import shutil
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from app.report import Report
-from app.vault import _check, _recovery
+from app.vault import _check
 from app.vault._blobs import (
     ENVELOPE,
     REPORT,
@@ -24,20 +23,17 @@ from app.vault._blobs import (
     blob_path,
     open_blob,
 )
+from app.vault._creation import build, errors_about, make_folders, remove_unfinished
 from app.vault._errors import AlreadyStoredError, VaultDamagedError, VaultError, plain_errors
 from app.vault._files import sync_folder, try_lock, writer_lock
-from app.vault._header import FILE as HEADER_FILE
 from app.vault._header import (
     VERSION,
     Header,
     PassphraseStanza,
-    RecoveryStanza,
-    new_salt,
     read_header,
     unlock,
     unlock_with_recovery_key,
     verify_header,
-    write_header,
 )
 from app.vault._index import FILE as INDEX_FILE
 from app.vault._index import Index, StoredRecording, open_index
@@ -49,23 +45,17 @@ from app.vault._intake import (
     remove_blobs,
     write_pending,
 )
-from app.vault._keyring import FILE as KEYRING_FILE
 from app.vault._keyring import Keyring
-from app.vault._keys import KEY_BYTES, Purpose, Stretching, derive, stretch
+from app.vault._keys import Purpose, derive
 from app.vault._waveform import VaultRecording, read_envelopes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from types import TracebackType
 
+    from ml.personal import PersonalPattern
     from signals.envelope import Envelope
     from signals.recording import Recording
-
-_FOLDERS = ("blobs", "inbox", "pending")
-_BUILT_FILES = {
-    *(f"{INDEX_FILE}{ending}" for ending in ("", "-journal", "-wal", "-shm")),
-    *(f"{name}{ending}" for name in (HEADER_FILE, KEYRING_FILE) for ending in ("", ".tmp")),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +138,15 @@ class Vault:
             if path.exists() and not path.is_dir():
                 raise VaultError(path, "there is a file of this name; name a new folder")
             path.parent.mkdir(parents=True, exist_ok=True)
-            _remove_unfinished(path)
+            remove_unfinished(path)
             building = path.with_name(f".{path.name}.new-{secrets.token_hex(4)}")
-        with _errors_about(path, building):
+        with errors_about(path, building):
             building.mkdir(0o700)
             made = building
             lock = os.open(building, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 try_lock(lock, fcntl.LOCK_EX)
-                vault_key, recovery_key = _build(building, passphrase, user)
+                vault_key, recovery_key = build(building, passphrase, user)
                 building.rename(path)
                 made = path
                 sync_folder(path.parent)
@@ -262,6 +252,39 @@ class Vault:
     def envelope(self, recording_id: str) -> tuple[Envelope, ...]:
         """Return the envelope of each channel; errors as for :meth:`waveform`."""
         return read_envelopes(self._content(recording_id, ENVELOPE))
+
+    def pattern_of(self, recording_id: str) -> PersonalPattern | None:
+        """Return what was learned about the patient whom a recording is of, if anything was.
+
+        Raises
+        ------
+        UnknownRecordingError
+            If there is no such recording.
+        VaultDamagedError
+            If it is not what the vault kept; :meth:`keep_pattern` replaces it all the same.
+        """
+        return self._index.pattern(self.recording(recording_id).id)
+
+    def keep_pattern(self, recording_id: str, pattern: PersonalPattern | None) -> None:
+        """Keep what was learned about a patient, instead of what was before; None deletes it.
+
+        Parameters
+        ----------
+        recording_id : str
+            Of any recording of the patient.
+        pattern : PersonalPattern or None
+            One without corrections is deleted like None.
+
+        Raises
+        ------
+        UnknownRecordingError
+            If there is no such recording.
+        ValueError
+            If it was learned on a recording that is not of that patient.
+        """
+        stored = self.recording(recording_id)
+        with writer_lock(self.path):
+            self._index.keep_pattern(stored.id, pattern)
 
     def waveform(self, recording_id: str) -> Recording:
         """Return a recording that decrypts what is asked of it; close it.
@@ -393,7 +416,7 @@ class Vault:
     def _sweep(self) -> None:
         try:
             with plain_errors(self.path):
-                _make_folders(self.path)
+                make_folders(self.path)
             self._delete_left_overs()
         except VaultDamagedError:
             raise
@@ -424,72 +447,3 @@ class Vault:
                         note.unlink()
                     finally:
                         os.close(file)
-
-
-@contextmanager
-def _errors_about(path: Path, building: Path) -> Iterator[None]:
-    """Say what goes wrong with the hidden folder of the one that the user named."""
-    try:
-        with plain_errors(path):
-            yield
-    except VaultError as error:
-        if building in (error.path, *error.path.parents):
-            raise VaultError(path, error.problem) from error
-        raise
-
-
-def _make_folders(vault: Path) -> None:
-    """Make the folders of a vault, new or copied by a program that leaves empty ones out."""
-    for name in _FOLDERS:
-        (vault / name).mkdir(0o700, exist_ok=True)
-
-
-def _build(folder: Path, passphrase: str, user: str) -> tuple[bytes, str]:
-    """Write an empty vault into a folder; return its key and the recovery key."""
-    vault_key, recovery_secret = secrets.token_bytes(KEY_BYTES), secrets.token_bytes(KEY_BYTES)
-    header = Header(
-        vault_id=secrets.token_hex(16),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        epoch=1,
-        stanzas=(),
-    )
-    stanza = PassphraseStanza(user, Stretching(), new_salt())
-    secret = stretch(passphrase, stanza.salt, stanza.cost)
-    header = header.with_stanza(vault_key, stanza, secret)
-    header = header.with_stanza(vault_key, RecoveryStanza(), recovery_secret)
-    _make_folders(folder)
-    Keyring(folder, header.vault_id, header.epoch, vault_key).make()
-    index_key = derive(vault_key, Purpose.INDEX, header.vault_id)
-    index = folder / INDEX_FILE
-    Index(index, open_index(index, index_key, header.vault_id, create_new=True)).close()
-    write_header(folder, header, vault_key)
-    return vault_key, _recovery.to_text(recovery_secret)
-
-
-def _remove_unfinished(path: Path) -> None:
-    """Delete what a creation left that was killed; one that is under way holds a lock."""
-    name = re.compile(re.escape(f".{path.name}.new-") + "[0-9a-f]{8}")
-    for left in list(path.parent.iterdir()):
-        if not name.fullmatch(left.name) or not _is_unfinished(left):
-            continue
-        folder = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            if try_lock(folder, fcntl.LOCK_EX):
-                shutil.rmtree(left)
-        finally:
-            os.close(folder)
-
-
-def _is_unfinished(folder: Path) -> bool:
-    """Return whether a folder holds nothing but what :func:`_build` makes: it may be a user's."""
-    if folder.is_symlink() or not folder.is_dir():
-        return False
-    for entry in folder.iterdir():
-        if entry.is_symlink():
-            return False
-        if entry.is_dir():
-            if entry.name not in _FOLDERS or any(entry.iterdir()):
-                return False
-        elif entry.name not in _BUILT_FILES:
-            return False
-    return True

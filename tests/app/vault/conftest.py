@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.vault import _header, _keys, _vault
+from app.vault import _creation, _header, _keys
 from tests.app.vault.samples import Filled, fill
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def _argon2_once() -> Iterator[None]:
     remembered = cache(_keys.stretch)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_header, "stretch", remembered)
-        patch.setattr(_vault, "stretch", remembered)
+        patch.setattr(_creation, "stretch", remembered)
         yield
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
@@ -112,6 +113,19 @@ class Decoder:
             return connection.execute(query).fetchall()
         finally:
             connection.close()
+
+    def lessons(self, patient_id: str) -> list[dict[str, Any]]:
+        """Return each correction of a patient's pattern, with the beats that stand for it."""
+        query = f"SELECT text FROM pattern WHERE patient_id = '{patient_id}'"
+        pattern = json.loads(self.rows(query)[0][0])
+        assert pattern["schema"] == "tracekeep-personal"
+        assert pattern["schema_version"] == 1
+        lessons: list[dict[str, Any]] = pattern["lessons"]
+        for lesson in lessons:
+            for name in ("embeddings", "logits"):
+                values = np.frombuffer(base64.b64decode(lesson[name]), "<f2")
+                lesson[name] = values.reshape(len(lesson["samples"]), -1)
+        return lessons
 
     def blob(self, recording_id: str, kind: str) -> bytes:
         blobs = {(r, k): id_ for id_, r, k in self.rows("SELECT id, recording_id, kind FROM blob")}

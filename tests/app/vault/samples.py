@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from app.report import Beats, Lead, Provenance, Report, Subject, Windows
 from app.vault import Vault
+from ml.decision import Decision
+from ml.personal import Correction, PersonalPattern, ReadBeats
+from signals.ecg.beat import BeatClass
 from signals.recording import (
     MILLIVOLT,
     Annotation,
@@ -23,8 +27,6 @@ from signals.recording import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from app.vault import StoredRecording
 
 PASSPHRASE = "correct horse Zoë"
@@ -79,6 +81,27 @@ def make_report(recording: Recording) -> Report:
     )  # fmt: skip
 
 
+def make_pattern(*recordings: Recording) -> PersonalPattern:
+    """Return what a reader's marks in some recordings teach: of a beat and a family in each."""
+    random = np.random.default_rng(0)
+    pattern, n = PersonalPattern("ab" * 32), 20
+    for recording in recordings:
+        beats = ReadBeats(
+            recording.sha256(), pattern.model, 250.0, np.arange(n) * 200 + 100,
+            random.normal(0, 1, (n, 6)).astype(np.float32),
+            random.normal(0, 1, (n, 5)).astype(np.float32),
+            np.ones(n, np.int16),
+        )  # fmt: skip
+        made = datetime(2031, 5, 18, 12, tzinfo=UTC)
+        marks = (
+            Correction(recording.sha256(), 300, BeatClass.V, made),
+            Correction(recording.sha256(), 700, BeatClass.S, made, family=1),
+        )
+        labels = tuple(beat_class.name for beat_class in BeatClass)
+        pattern = pattern.taught(marks, beats, Decision(labels))
+    return pattern
+
+
 def store(vault: Vault, recording: Recording) -> StoredRecording:
     """Take a recording in."""
     return vault.commit(vault.intake().store(recording, make_report(recording)))
@@ -119,6 +142,21 @@ class Filled:
     def open(self, path: Path) -> Vault:
         """Open a copy with the recovery key, which needs no Argon2id."""
         return Vault.open_with_recovery_key(path, self.recovery_key)
+
+
+OLD_KEYS = {
+    "vault-1": "WHGRFVQK-ZZXC101K-T2Z1RGWZ-XS7ND7V8-AVEA7RER-5MZY2WDJ-14VT3K43-69GC0MSP",
+}
+
+
+def old_vault(name: str, to: Path) -> Filled:
+    """Return a copy of a vault that an older program made.
+
+    ``vault-1`` holds ``make_recording(n, 100)`` for n from 1 to 5; of 2 and 3 the file told no
+    patient, and 4 and 5 are both of "Anonymous" with the code "0000".
+    """
+    path = shutil.copytree(Path(__file__).with_name("fixtures") / name, to / name)
+    return Filled(path, OLD_KEYS[name], tuple(make_recording(n, 100) for n in range(1, 6)))
 
 
 def fill(path: Path, n: int = 20_000) -> Filled:

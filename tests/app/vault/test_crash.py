@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.vault import Vault, VaultError, _header, _vault
+from app.vault import Vault, VaultError, _creation, _header
 from tests.app.vault.faults import NEVER, Fault, install
 from tests.app.vault.samples import (
     PASSPHRASE,
     assert_whole,
     fill,
+    make_pattern,
     make_recording,
     make_report,
+    old_vault,
     store,
 )
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from app.vault._keys import Stretching
     from tests.app.vault.samples import Filled
 
+    _Work = Callable[[Path, str, Callable[[str], None]], None]
+
 _NEW = 7
 
 
@@ -39,20 +43,27 @@ def _add(path: Path, recovery_key: str, told: Callable[[str], None]) -> None:
         told(vault.commit(receipt).id)
 
 
-def _child(path: Path, recovery_key: str, at: int, pipe: Connection) -> None:
+def _learn(path: Path, recovery_key: str, told: Callable[[str], None]) -> None:
+    with Vault.open_with_recovery_key(path, recovery_key) as vault:
+        stored = vault.recordings()[-1]
+        vault.keep_pattern(stored.id, make_pattern(make_recording(1, 100)))
+        told(stored.id)
+
+
+def _child(work: _Work, path: Path, recovery_key: str, at: int, pipe: Connection) -> None:
     with pytest.MonkeyPatch.context() as patch:
         fault = Fault(at, kill=True)
         install(fault, patch)
-        _add(path, recovery_key, pipe.send)
+        work(path, recovery_key, pipe.send)
         pipe.send(fault.count)
 
 
-def _run(path: Path, recovery_key: str, at: int) -> tuple[int | None, list[str | int]]:
-    """Add a recording in a process that dies at a step; return its exit code and what it told."""
+def _run(work: _Work, path: Path, recovery_key: str, at: int) -> tuple[int | None, list[str | int]]:
+    """Do some work in a process that dies at a step; return its exit code and what it told."""
     context = get_context("forkserver")
     context.set_forkserver_preload(["tests.app.vault.test_crash"])
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_child, args=(path, recovery_key, at, theirs))
+    process = context.Process(target=_child, args=(work, path, recovery_key, at, theirs))
     process.start()
     theirs.close()
     told = []
@@ -91,7 +102,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Filled:
 
 
 def test_killed_at_any_step(small: Filled, tmp_path: Path) -> None:
-    code, told = _run(small.copy(tmp_path), small.recovery_key, NEVER)
+    code, told = _run(_add, small.copy(tmp_path), small.recovery_key, NEVER)
     assert code == 0
     steps = told[-1]
     assert isinstance(steps, int)
@@ -99,7 +110,7 @@ def test_killed_at_any_step(small: Filled, tmp_path: Path) -> None:
     absent = acknowledged = 0
     for at in range(steps):
         path = small.copy(tmp_path)
-        code, told = _run(path, small.recovery_key, at)
+        code, told = _run(_add, path, small.recovery_key, at)
         assert code == -signal.SIGKILL
         _assert_sound(small, path, acknowledged=bool(told))
         acknowledged += bool(told)
@@ -130,11 +141,65 @@ def test_disk_full_from_any_step_on(
     assert failed > 20
 
 
+def _assert_learned_or_not(old: Filled, *, acknowledged: bool) -> bool:
+    """Assert that a vault of version 1 is as it was, or holds the pattern and is of version 2."""
+    with old.open(old.path) as vault:
+        assert len(vault.recordings()) == len(old.recordings)
+        assert vault.check(1.0).damages == ()
+        stored = vault.recordings()[-1]
+        kept = vault.pattern_of(stored.id)
+        with vault._index._use() as connection:
+            version, patients = (
+                connection.pragma("user_version"),
+                connection.execute("SELECT count(*) FROM patient").get,
+            )
+    pattern = make_pattern(old.recordings[0])
+    assert (kept, version, patients) in [(pattern, 2, 5), (None, 1, 4)]
+    assert kept == pattern or not acknowledged
+    return kept == pattern
+
+
+def test_killed_at_any_step_of_a_migration(tmp_path: Path) -> None:
+    old = old_vault("vault-1", tmp_path / "whole")
+    code, told = _run(_learn, old.path, old.recovery_key, NEVER)
+    assert code == 0
+    steps = told[-1]
+    assert isinstance(steps, int)
+    learned = 0
+    for at in range(steps):
+        old = old_vault("vault-1", tmp_path / str(at))
+        code, told = _run(_learn, old.path, old.recovery_key, at)
+        assert code == -signal.SIGKILL
+        learned += _assert_learned_or_not(old, acknowledged=bool(told))
+    assert 5 < learned < steps - 5
+
+
+def test_disk_full_from_any_step_of_a_migration_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = 0
+    for at in range(NEVER):
+        old = old_vault("vault-1", tmp_path / str(at))
+        told: list[str] = []
+        fault = Fault(at, kill=False)
+        with monkeypatch.context() as patch:
+            install(fault, patch)
+            try:
+                _learn(old.path, old.recovery_key, told.append)
+            except VaultError as error:
+                assert "no space is left" in error.problem  # noqa: PT017
+                failed += 1
+        if fault.count <= at:
+            break
+        _assert_learned_or_not(old, acknowledged=bool(told))
+    assert failed > 5
+
+
 def test_creation_on_a_full_disk_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Argon2id would be most of the test: each vault that is made has a salt of its own.
-    monkeypatch.setattr(_vault, "stretch", _no_stretch)
+    monkeypatch.setattr(_creation, "stretch", _no_stretch)
     monkeypatch.setattr(_header, "stretch", _no_stretch)
     for at in range(NEVER):
         place = tmp_path / "place"

@@ -15,7 +15,7 @@ from app.vault import _keys
 from app.vault._keys import Purpose
 from tests.app.vault import decoder
 from tests.app.vault.decoder import Decoder
-from tests.app.vault.samples import PASSPHRASE, make_report
+from tests.app.vault.samples import PASSPHRASE, make_pattern, make_report
 
 if TYPE_CHECKING:
     from tests.app.vault.samples import Filled
@@ -47,6 +47,30 @@ def test_the_second_reader_reads_everything(filled: Filled, by: str) -> None:
         assert header["start"] == original.start.isoformat()
         report = json.loads(reader.blob(ids[original.name], "report-1"))
         assert report == json.loads(make_report(original).to_json())
+
+
+def test_the_second_reader_reads_a_pattern(filled: Filled, tmp_path: Path) -> None:
+    path = filled.copy(tmp_path)
+    pattern = make_pattern(filled.recordings[0])
+    with filled.open(path) as vault:
+        vault.keep_pattern(vault.recordings()[1].id, pattern)
+    reader = Decoder(path, recovery_key=filled.recovery_key)
+    ((patient,),) = reader.rows("SELECT id FROM patient WHERE code = 'code-1'")
+    lessons = reader.lessons(patient)
+    for lesson, kept in zip(lessons, pattern.lessons, strict=True):
+        correction = kept.correction
+        assert lesson["correction"] == {
+            "recording": filled.recordings[0].sha256(),
+            "sample": correction.sample,
+            "given": int(correction.given),
+            "made": "2031-05-18T12:00:00Z",
+            "family": correction.family,
+            "answered": None,
+        }
+        assert lesson["samples"] == list(kept.samples)
+        assert lesson["embeddings"].tobytes() == kept.embeddings
+        assert lesson["logits"].shape == (len(kept.samples), 5)
+    assert [len(lesson["samples"]) for lesson in lessons] == [16, 1]
 
 
 def test_the_second_reader_is_independent() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+from base64 import b64encode
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,14 @@ import pytest
 from app.vault import Vault, VaultDamagedError
 from app.vault._index import open_index
 from app.vault._keys import Purpose, derive
-from tests.app.vault.samples import MARKER, PASSPHRASE, make_recording, make_report, store
+from tests.app.vault.samples import (
+    MARKER,
+    PASSPHRASE,
+    make_pattern,
+    make_recording,
+    make_report,
+    store,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,14 +52,20 @@ def test_no_identity_on_the_disk_at_any_moment(
         monkeypatch.setenv(name, str(temp))
     monkeypatch.setattr(tempfile, "tempdir", str(temp))
     vault, recovery_key = Vault.create(tmp_path / "v", PASSPHRASE)
-    secrets = [*_SECRETS, recovery_key, recovery_key[:17], vault.vault_id[::-1]]
+    recording = make_recording(1)
+    pattern = make_pattern(recording)
+    embeddings = b64encode(pattern.lessons[0].embeddings).decode()
+    learned = ["tracekeep-personal", embeddings[:12], embeddings[:44], recording.sha256()]
+    secrets = [*_SECRETS, *learned, recovery_key, recovery_key[:17], vault.vault_id[::-1]]
+    assert all(secret in pattern.to_json() for secret in learned)
     places = [tmp_path]
     with vault:
-        recording = make_recording(1)
         intake = vault.intake()
         receipt = intake.store(recording, make_report(recording))
         assert _found(places, secrets) == set()
-        vault.commit(receipt)
+        stored = vault.commit(receipt)
+        vault.keep_pattern(stored.id, pattern)
+        assert _found(places, secrets) == set()
         with vault._index._use() as connection:
             connection.pragma("cache_size", 10)
             with connection:
@@ -62,6 +76,8 @@ def test_no_identity_on_the_disk_at_any_moment(
                 assert (tmp_path / "v" / "index.db-wal").stat().st_size > 500_000
                 assert _found(places, secrets) == set()
                 assert list(temp.iterdir()) == []
+        assert _found(places, secrets) == set()
+        vault.keep_pattern(stored.id, None)
         assert _found(places, secrets) == set()
     assert _found(places, secrets) == set()
 
@@ -125,7 +141,7 @@ def test_the_index_runs_as_the_document_says(filled: Filled) -> None:
         "temp_store": 2,
         "mmap_size": 0,
         "foreign_keys": 1,
-        "user_version": 1,
+        "user_version": 2,
     }
     with filled.open(filled.path) as vault, vault._index._use() as connection:
         assert {name: connection.pragma(name) for name in wanted} == wanted

@@ -289,7 +289,7 @@ def test_a_newer_vault_is_left_alone(filled: Filled, tmp_path: Path) -> None:
         Vault.open(path, PASSPHRASE)
     path = filled.copy(tmp_path)
     with filled.open(path) as vault, vault._index._use() as connection:
-        connection.pragma("user_version", 2)
+        connection.pragma("user_version", 3)
     with pytest.raises(VaultTooNewError, match="update the program"):
         filled.open(path)
 

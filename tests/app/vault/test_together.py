@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from app.vault import Intake, Receipt, Vault, VaultError, _files, _vault
+from app.vault import Intake, Receipt, Vault, VaultError, _creation, _files
 from tests.app.vault.samples import assert_whole, make_recording, make_report, store
 
 if TYPE_CHECKING:
@@ -126,8 +126,8 @@ def test_a_writer_that_does_not_let_go_is_reported(
 
 def test_creation_that_was_killed_is_cleared_by_the_next(tmp_path: Path) -> None:
     script = (
-        "import os, pathlib, sys; from app.vault import Vault, _vault\n"
-        "_vault.write_header = lambda *_: os.kill(os.getpid(), 9)\n"
+        "import os, pathlib, sys; from app.vault import Vault, _creation\n"
+        "_creation.write_header = lambda *_: os.kill(os.getpid(), 9)\n"
         "Vault.create(pathlib.Path(sys.argv[1]), 'p')"
     )
     killed = subprocess.run([sys.executable, "-c", script, tmp_path / "v"], check=False)
@@ -138,7 +138,7 @@ def test_creation_that_was_killed_is_cleared_by_the_next(tmp_path: Path) -> None
     live.mkdir()
     lock = os.open(live, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    _vault._remove_unfinished(tmp_path / "v")
+    _creation.remove_unfinished(tmp_path / "v")
     assert not left.exists()
     assert live.exists()
     os.close(lock)

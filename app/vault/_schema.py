@@ -1,0 +1,125 @@
+"""The tables of ``index.db`` and their versions, and who counts as one patient in them."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import apsw
+
+    from signals.recording import Patient
+
+VERSION = 2
+WITH_PATTERNS = 2  # from which version on there is that table
+_PATTERN = """
+CREATE TABLE pattern (
+    patient_id TEXT PRIMARY KEY REFERENCES patient (id),
+    text TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+_TABLES = f"""
+CREATE TABLE fact (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE patient (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    code TEXT NOT NULL,
+    sex TEXT NOT NULL,
+    birth_date TEXT NOT NULL,
+    remarks TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX patient_by_code ON patient (code, name);
+CREATE TABLE recording (
+    id TEXT PRIMARY KEY,
+    patient_id TEXT NOT NULL REFERENCES patient (id),
+    name TEXT NOT NULL,
+    format TEXT NOT NULL,
+    input_sha256 TEXT NOT NULL UNIQUE,
+    added_at TEXT NOT NULL,
+    start TEXT,
+    duration_s REAL NOT NULL,
+    n_channels INTEGER NOT NULL,
+    headline TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX recording_by_time ON recording (added_at);
+CREATE INDEX recording_by_patient ON recording (patient_id);
+CREATE TABLE blob (
+    id TEXT PRIMARY KEY,
+    recording_id TEXT NOT NULL REFERENCES recording (id),
+    kind TEXT NOT NULL,
+    size INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX blob_by_recording ON blob (recording_id);
+{_PATTERN}"""
+
+
+def make_tables(connection: apsw.Connection, vault_id: str) -> None:
+    """Make the tables of a new index, in one transaction."""
+    with connection:
+        connection.execute(_TABLES)
+        connection.execute("INSERT INTO fact VALUES ('vault_id', ?)", (vault_id,))
+        connection.pragma("user_version", VERSION)
+
+
+def version(connection: apsw.Connection) -> int:
+    """Return which version of the tables an index has."""
+    return int(connection.pragma("user_version"))
+
+
+def migrate(connection: apsw.Connection) -> None:
+    """Make an older index one of this version, as part of the transaction that is under way."""
+    if version(connection) >= VERSION:
+        return
+    connection.execute(_PATTERN)
+    # Version 1 took any code for a patient's, "anonymous" and "0000" too. Nothing hung on that
+    # before there were patterns.
+    doubtful = connection.execute(
+        "SELECT r.id, p.name, p.code, p.sex, p.birth_date, p.remarks "
+        "FROM recording AS r JOIN patient AS p ON p.id = r.patient_id "
+        "WHERE r.id > (SELECT min(id) FROM recording WHERE patient_id = p.id)"
+    ).fetchall()
+    for row in doubtful:
+        recording_id, *facts = map(str, row)
+        if not _is_known(*facts):
+            connection.execute(
+                "UPDATE recording SET patient_id = ? WHERE id = ?",
+                (_new_patient(connection, facts), recording_id),
+            )
+    connection.pragma("user_version", VERSION)
+
+
+def patient_id(connection: apsw.Connection, patient: Patient) -> str:
+    """Return the pseudonym of a patient, the known one if who it is leaves no doubt."""
+    facts = tuple(
+        storable(text)
+        for text in (patient.name, patient.code, patient.sex, patient.birth_date, patient.remarks)
+    )
+    if _is_known(*facts):
+        known = connection.execute(
+            "SELECT id FROM patient WHERE (name, code, sex, birth_date, remarks) = (?, ?, ?, ?, ?)",
+            facts,
+        ).get
+        if known:
+            return str(known)
+    return _new_patient(connection, facts)
+
+
+def storable(text: str) -> str:
+    """Return `text` without what UTF-8 cannot say: bytes of a file name that are no text."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _is_known(name: str, code: str, _sex: str, birth_date: str, _remarks: str) -> bool:
+    """Return whether two recordings of whom the same is told are of one patient.
+
+    What stands in for a code where there is none ("anonymous", "0000", "-") has no digit but 0.
+    """
+    return not set(code).isdisjoint("123456789") or bool(name and birth_date)
+
+
+def _new_patient(connection: apsw.Connection, facts: Sequence[str]) -> str:
+    new = secrets.token_hex(16)
+    connection.execute("INSERT INTO patient VALUES (?, ?, ?, ?, ?, ?)", (new, *facts))
+    return new
