@@ -1,0 +1,172 @@
+"""ml.tasks.ventricular: alarms at once, one answer whatever the blocks, none without a lead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from ml.registry import bundle_for
+from ml.tasks.ventricular import Decisions, Evidence, VentricularAlarm
+from signals.quality import QualityMeter, is_readable
+from signals.readers import open_recording
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Signal = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+
+def sinus(rate: float, seconds: float, rr: float = 0.8) -> Signal:
+    """Return narrow beats with P and T waves, mV."""
+    t = np.arange(round(seconds * rate)) / rate
+    signal = np.random.default_rng(1).normal(0, 0.01, t.size)
+    for time in np.arange(0.4, seconds, rr):
+        for offset, size, width in ((0, 1, 0.012), (0.03, -0.3, 0.012), (0.28, 0.25, 0.05)):
+            signal += size * np.exp(-0.5 * np.square((t - time - offset) / width))
+        signal += 0.12 * np.exp(-0.5 * np.square((t - time + 0.16) / 0.025))
+    return signal.astype(np.float32)
+
+
+def fibrillation(rate: float, seconds: float) -> Signal:
+    """Return waves that wander between 3.5 and 5.5 Hz and wax and wane, mV."""
+    t = np.arange(round(seconds * rate)) / rate
+    frequency = 4.5 + np.sin(2 * np.pi * 0.23 * t)
+    swell = 1 + 0.5 * np.sin(2 * np.pi * 0.31 * t)
+    wave = 0.5 * swell * np.sin(2 * np.pi * np.cumsum(frequency) / rate)
+    return wave.astype(np.float32)
+
+
+def episode(rate: float, leads: int = 2) -> Signal:
+    """Return a minute of beats with fibrillation from 20 s to 40 s."""
+    lead = sinus(rate, 60)
+    lead[round(20 * rate) : round(40 * rate)] = fibrillation(rate, 20)
+    return np.stack([lead, -0.6 * lead])[:leads]
+
+
+def watched(
+    samples: Signal, rate: float, cuts: tuple[float, ...] = (), readable: Bools | None = None
+) -> Decisions:
+    """Return all decisions, samples and quality cut in places of their own."""
+    if readable is None:
+        readable = np.ones((len(samples), int(samples.shape[1] / rate)), bool)
+    alarm = VentricularAlarm(bundle_for("ventricular"), rate, len(samples))
+    at = sorted(cuts)
+    pieces = zip(
+        np.split(samples, [round(cut * samples.shape[1]) for cut in at], axis=1),
+        np.split(readable, [round(cut**2 * readable.shape[1]) for cut in at], axis=1),
+        strict=True,
+    )
+    return joined([*(alarm.push(*piece) for piece in pieces), alarm.finish()])
+
+
+def joined(parts: list[Decisions]) -> Decisions:
+    return Decisions(
+        np.concatenate([part.ends for part in parts]),
+        np.concatenate([part.probability for part in parts]),
+        np.concatenate([part.alarm for part in parts]),
+        [one for part in parts for one in part.episodes],
+    )
+
+
+@pytest.mark.parametrize("rate", [100.0, 128.0, 250.0, 360.0, 500.0])
+@pytest.mark.parametrize("leads", [1, 2])
+def test_fibrillation_raises_an_alarm_and_beats_end_it(rate: float, leads: int) -> None:
+    found = watched(episode(rate, leads), rate)
+    begun = np.flatnonzero(found.alarm)
+    assert 21 <= begun[0] <= 27
+    assert 39 <= begun[-1] <= 48
+    ((first, last),) = found.episodes
+    assert first / rate == pytest.approx(22, abs=3)
+    assert last / rate == pytest.approx(42, abs=3)
+    np.testing.assert_array_equal(found.ends, np.ceil(np.arange(1, 61) * rate))
+
+
+@pytest.mark.parametrize("rr", [0.35, 0.5, 1.3])
+def test_narrow_beats_of_any_rate_raise_none(rr: float) -> None:
+    found = watched(sinus(250, 60, rr)[None], 250)
+    assert not found.alarm.any()
+    assert not found.episodes
+    assert (found.probability[7:] < 0.5).all()
+
+
+@settings(max_examples=12, deadline=None)
+@given(cuts=st.lists(st.floats(0, 1), max_size=6), rate=st.sampled_from([128.0, 257.3]))
+def test_the_answer_does_not_depend_on_the_blocks(cuts: list[float], rate: float) -> None:
+    samples = episode(rate)
+    samples[0, 3000:3100] = np.nan
+    readable = np.random.default_rng(0).random((2, 60)) < 0.98
+    whole = watched(samples, rate, (), readable)
+    other = watched(samples, rate, tuple(cuts), readable)
+    for one, same in zip(whole[:3], other[:3], strict=True):
+        np.testing.assert_array_equal(one, same)
+    assert whole.episodes == other.episodes
+
+
+def test_a_lead_that_cannot_be_read_has_no_vote() -> None:
+    samples = episode(250.0)
+    samples[1] = np.random.default_rng(0).normal(0, 2, samples.shape[1])
+    readable = np.ones((2, 60), bool)
+    readable[1] = False
+    both = watched(samples, 250.0, (), readable)
+    np.testing.assert_array_equal(both.probability, watched(samples[:1], 250.0).probability)
+
+
+def test_without_a_lead_there_is_no_decision_and_no_alarm() -> None:
+    readable = np.ones((1, 60), bool)
+    readable[0, 30:35] = False
+    found = watched(episode(250.0, 1), 250.0, (), readable)
+    unknown = np.isnan(found.probability)
+    assert unknown[:7].all()
+    assert np.flatnonzero(unknown[7:]).tolist() == list(range(23, 31))
+    flat = watched(np.zeros((1, 15000), np.float32), 250.0)
+    assert np.isnan(flat.probability).all()
+    assert not flat.alarm.any()
+
+
+def test_an_alarm_at_the_end_is_an_episode() -> None:
+    found = watched(episode(250.0)[:, : 35 * 250], 250.0)
+    assert found.alarm[-1]
+    ((_, last),) = found.episodes
+    assert last == 35 * 250
+
+
+def test_evidence_lies_between_nothing_and_four_seconds() -> None:
+    evidence = Evidence()
+    for _ in range(100):
+        evidence.add(np.inf)
+    unsaid = 0
+    while evidence.alarm:
+        evidence.add(-np.inf)
+        unsaid += 1
+    assert unsaid == 4
+
+
+@pytest.mark.parametrize(("rate", "leads"), [(99.0, 1), (np.nan, 1), (250.0, 0)])
+def test_what_cannot_be_watched_is_refused(rate: float, leads: int) -> None:
+    with pytest.raises(ValueError, match="alarms need"):
+        VentricularAlarm(bundle_for("ventricular"), rate, leads)
+
+
+def test_another_bundle_is_refused() -> None:
+    with pytest.raises(ValueError, match="does not tell"):
+        VentricularAlarm(bundle_for("beats"), 250.0, 1)
+
+
+@pytest.mark.realdata
+def test_flutter_in_a_recording(recordings: Path) -> None:
+    """The five minutes of mitdb 207 that end in flutter; the rest of them is not."""
+    with open_recording(recordings / "mitdb/207.hea") as recording:
+        samples = recording.read(range(2), 1250 * 360, 1650 * 360)
+    quality = QualityMeter(360.0, [(-5.0, 5.0)] * 2)
+    readable = is_readable(np.concatenate((quality.push(samples), quality.finish()), axis=1))
+    found = watched(samples, 360.0, (0.3, 0.6), readable[:, :400])
+    begun = np.flatnonzero(found.alarm)
+    assert 290 <= begun[0] <= 300
+    assert found.alarm[300:388].mean() > 0.9
+    assert found.probability.dtype == np.float32
