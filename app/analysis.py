@@ -21,12 +21,14 @@ from app.leads import AnalysisError, choose_leads, to_millivolts
 from app.report import Lead, ModelUsed, Provenance, Report, Subject
 from ml.registry import bundle_for
 from ml.tasks.beats import BeatClassifier, ClassifiedBeats
+from ml.tasks.rhythm import Rhythm, RhythmClassifier, RhythmWindow
 from ml.tasks.waves import WaveDelineator
 from signals.ecg.beat import BeatClass
+from signals.ecg.fibrillation_check import FibrillationCheck
 from signals.ecg.intervals import IntervalSummary, measure_median_beat
 from signals.ecg.median_beat import median_beat, repeated_beat
 from signals.ecg.qrs import QrsBatch, QrsDetector
-from signals.ecg.rhythm import Episode, PWaves, RhythmThresholds, RhythmTracker
+from signals.ecg.rhythm import Episode, PWaves, RhythmKind, RhythmThresholds, RhythmTracker
 from signals.ecg.rr import broken_intervals
 from signals.ecg.ventricular import VentricularDetector
 from signals.ecg.waves import BeatWaves
@@ -56,11 +58,12 @@ class EcgModels(NamedTuple):
 
     beats: Bundle
     waves: Bundle
+    rhythm: Bundle
 
     @classmethod
     def shipped(cls) -> Self:
         """Return those that ship."""
-        return cls(bundle_for("beats"), bundle_for("waves"))
+        return cls(*map(bundle_for, cls._fields))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +80,15 @@ class Events:
         The RR interval before each, s; NaN where there is none or something between the two could
         not be read.
     episodes : tuple of Episode
-        That ended.
+        That ended. Of a strip, atrial fibrillation is not among them: see `rhythm`.
     fibrillation : tuple of (int, int)
         Ventricular flutter and fibrillation that ended, in samples.
     unclear : tuple of (int, int)
         See :class:`signals.ecg.qrs.QrsBatch`.
     quality : numpy.ndarray, uint8, shape (leads, seconds)
         :class:`signals.quality.Quality` of the next whole seconds.
+    rhythm : tuple of RhythmWindow
+        What windows of the recording are taken for; of a strip, the whole of it.
     """
 
     beats: ClassifiedBeats
@@ -93,6 +98,7 @@ class Events:
     fibrillation: tuple[tuple[int, int], ...]
     unclear: tuple[tuple[int, int], ...]
     quality: NDArray[np.uint8]
+    rhythm: tuple[RhythmWindow, ...]
 
 
 class EcgAnalyzer:
@@ -105,9 +111,9 @@ class EcgAnalyzer:
     rails : sequence of (float, float)
         For each lead, the least and greatest value its converter can give, mV.
     models : EcgModels
-        What beats are classified and waves are found with.
-    thresholds : RhythmThresholds, optional
-        From when on a rhythm is an episode.
+        What beats are classified, waves are found and rhythm is told with.
+    strip_s : float, optional
+        Length of a recording that is a strip, 60 s or less, and has one rhythm; s.
 
     Raises
     ------
@@ -120,7 +126,7 @@ class EcgAnalyzer:
         rate: float,
         rails: Sequence[tuple[float, float]],
         models: EcgModels,
-        thresholds: RhythmThresholds | None = None,
+        strip_s: float | None = None,
     ) -> None:
         self._rate = rate
         self._n_leads = len(rails)
@@ -130,7 +136,11 @@ class EcgAnalyzer:
         self._fibrillation = VentricularDetector(rate, len(rails))
         self._classifier = BeatClassifier(models.beats, rate, len(rails))
         self._delineator = WaveDelineator(models.waves, rate, len(rails))
-        self._rhythm = RhythmTracker(rate, thresholds)
+        self._is_strip = strip_s is not None
+        limits = None if strip_s is None else RhythmThresholds.for_strip(strip_s)
+        self._rhythm = RhythmTracker(rate, limits)
+        self._rhythm_model = RhythmClassifier(models.rhythm, rate, len(rails), whole=self._is_strip)
+        self._check = FibrillationCheck()
         # beats whose class, waves or surroundings are not yet known
         self._beats = ClassifiedBeats.none()
         self._waves = BeatWaves.none(len(rails))
@@ -184,15 +194,41 @@ class EcgAnalyzer:
         episodes = self._rhythm.push(known.samples, known.classes, fresh, PWaves.of(shapes))
         if last:
             episodes += self._rhythm.finish(self._n_samples)
+        rr = self._intervals(known.samples)
+        windows = self._rhythm_model.push(samples, found.quality, shapes, rr, self._next_beat)
+        if last:
+            windows += self._rhythm_model.finish()
         return Events(
             known,
             shapes,
-            self._intervals(known.samples),
-            tuple(episodes),
+            rr,
+            tuple(self._checked(episodes, windows, last=last)),
             tuple(fibrillation),
             found.unclear,
             found.quality,
+            tuple(windows),
         )
+
+    def _checked(
+        self, episodes: list[Episode], windows: Sequence[RhythmWindow], *, last: bool
+    ) -> list[Episode]:
+        """Return the episodes that are told, by what the model says of their time."""
+        if self._is_strip:  # too short for intervals: the model is asked alone
+            return [e for e in episodes if e.kind is not RhythmKind.ATRIAL_FIBRILLATION]
+        said = [
+            (window.onset_s, window.end_s, window.probabilities[Rhythm.FIBRILLATION])
+            for window in windows
+            if window.probabilities[Rhythm.UNREADABLE] < 1
+        ]
+        told = self._check.push(episodes, said)
+        return told + self._check.finish() if last else told
+
+    @property
+    def _next_beat(self) -> int:
+        """The sample before which all beats were given out."""
+        if len(self._found):
+            return int(self._found[0])
+        return max(0, self._n_samples - round(_LATEST_S * self._rate))
 
     def _intervals(self, samples: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the RR interval before each beat, and forget the breaks before the last."""
@@ -202,9 +238,7 @@ class EcgAnalyzer:
         last = int(run[-1]) if len(run) else -1
         # however many breaks lie before the next beat, they break one interval
         self._found = self._found[len(samples) :]
-        next_beat = (
-            int(self._found[0]) if len(self._found) else self._n_samples - _LATEST_S * self._rate
-        )
+        next_beat = self._next_beat
         passed = [pair for pair in self._breaks if last < pair[1] <= next_beat]
         self._breaks = [pair for pair in self._breaks if pair[1] > max(last, next_beat)]
         if passed:
@@ -246,9 +280,9 @@ def analyze_recording(
     ]
     models = EcgModels.shipped()
     is_short = recording.duration <= SHORT_S
-    thresholds = RhythmThresholds.for_strip(recording.duration) if is_short else None
+    strip_s = recording.duration if is_short else None
     try:
-        analyzer = EcgAnalyzer(rate, rails, models, thresholds)
+        analyzer = EcgAnalyzer(rate, rails, models, strip_s)
     except ValueError as error:
         raise AnalysisError(f"{channels[0].label}: {error}") from error
 
@@ -258,7 +292,7 @@ def analyze_recording(
             f"it claims to be {days:,.0f} days long; up to {_LONGEST_DAYS} days are analysed"
         )
     labels = [channel.label for channel in channels]
-    gathered = Gathered(rate, labels, by_lead=is_short)
+    gathered = Gathered(rate, labels, is_strip=is_short)
     in_millivolts = np.asarray(factors, np.float32)[:, np.newaxis]
     # many beats at once cost less each; many leads at once cost memory
     block_s = float(np.clip(_BLOCK_VALUES / (rate * len(chosen)), *_BLOCK_S))

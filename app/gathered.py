@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from app.report import NO_POINT, Beats, Family, Finding, Measurement, Summary, Waves, Windows
+from app.report import (
+    NO_POINT,
+    Beats,
+    Family,
+    Finding,
+    Measurement,
+    StripRhythm,
+    Summary,
+    Waves,
+    Windows,
+)
 from app.summary import (
     Intervals,
     finding_of,
@@ -19,9 +29,11 @@ from app.summary import (
     windows_of,
 )
 from ml.tasks.beats import ClassifiedBeats
+from ml.tasks.rhythm import Rhythm
 from signals.ecg.beat import BeatClass
 from signals.ecg.ectopy import find_ectopy
-from signals.ecg.episode import RhythmKind
+from signals.ecg.episode import Episode, RhythmKind
+from signals.ecg.fibrillation_check import AGREED_FROM
 from signals.ecg.hrv import heart_rate_variability
 from signals.ecg.intervals import IntervalMeter, IntervalSummary
 
@@ -29,10 +41,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.analysis import Events
-    from signals.ecg.episode import Episode
+    from ml.tasks.rhythm import RhythmWindow
     from signals.ecg.families import FamilyTable
 
 _MICROVOLTS = 1000.0
+_LEAST_STRIP_S = 9.0
+"""Shorter ones the rhythm model was not trained on."""
 
 
 class Parts(NamedTuple):
@@ -54,18 +68,19 @@ class Gathered:
         Sampling rate, Hz.
     labels : sequence of str
         Of the leads that are analysed.
-    by_lead : bool
-        Whether the waves of each lead are kept, and not only what they have in common.
+    is_strip : bool
+        Whether the recording is so short that it is read lead by lead and has one rhythm.
     """
 
-    def __init__(self, rate: float, labels: Sequence[str], *, by_lead: bool) -> None:
+    def __init__(self, rate: float, labels: Sequence[str], *, is_strip: bool) -> None:
         self._rate = rate
         self._meter = IntervalMeter(labels)
         self._beats: list[ClassifiedBeats] = []
         self._rr: list[NDArray[np.float64]] = []
         self._p_waves: list[NDArray[np.int8]] = []
         self._points_ms: list[NDArray[np.int16]] = []
-        self._by_lead = by_lead
+        self._is_strip = is_strip
+        self._strip_rhythm: StripRhythm | None = None
         self._lead_points_ms: list[NDArray[np.int16]] = []
         self._lone_p: list[float] = []
         self._quality: list[NDArray[np.uint8]] = []
@@ -82,13 +97,46 @@ class Gathered:
         self._rr.append(events.rr)
         self._p_waves.append(waves.p_waves)
         self._points_ms.append(_milliseconds(waves.points.T))
-        if self._by_lead:
+        if self._is_strip:
             self._lead_points_ms.append(_milliseconds(waves.lead_points.transpose(1, 2, 0)))
         self._lone_p += (waves.lone_p / self._rate).tolist()
         self._quality.append(events.quality)
         self._episodes += events.episodes
         self._fibrillation += events.fibrillation
         self._unclear += events.unclear
+        if self._is_strip and events.rhythm:
+            self._take_rhythm(events.rhythm[0])
+
+    def _take_rhythm(self, strip: RhythmWindow) -> None:
+        """Take what the whole of a strip is taken for."""
+        if strip.end_s - strip.onset_s < _LEAST_STRIP_S:
+            return
+        percent = {
+            rhythm.name.lower(): round(100 * probability)
+            for rhythm, probability in zip(Rhythm, strip.probabilities, strict=True)
+        }
+        by_probability = sorted(percent.items(), key=lambda item: -item[1])
+        self._strip_rhythm = StripRhythm(dict(by_probability), strip.unsure)
+        fibrillation = strip.probabilities[Rhythm.FIBRILLATION]
+        rr = np.concatenate(self._rr)
+        rr = rr[np.isfinite(rr)]
+        if fibrillation < AGREED_FROM or not len(rr):
+            return
+        rule = (
+            f"a model of the whole strip gives it {100 * fibrillation:.0f} %, "
+            f"and {100 * AGREED_FROM:.0f} % are asked"
+        )
+        self._episodes.append(
+            Episode(
+                RhythmKind.ATRIAL_FIBRILLATION,
+                strip.onset_s,
+                strip.end_s,
+                sum(len(beats.samples) for beats in self._beats),
+                float(60 / rr.mean()),
+                float(60 / rr.min()),
+                rule,
+            )
+        )
 
     def parts(
         self,
@@ -140,6 +188,7 @@ class Gathered:
                 )
                 for family in families.families
             ),
+            rhythm=self._strip_rhythm,
         )
         return Parts(
             beats=beats,
@@ -176,7 +225,7 @@ class Gathered:
                 np.concatenate(self._p_waves),
                 np.concatenate(self._points_ms, axis=1),
                 tuple(round(time, 3) for time in self._lone_p),
-                np.concatenate(self._lead_points_ms, axis=2) if self._by_lead else None,
+                np.concatenate(self._lead_points_ms, axis=2) if self._is_strip else None,
             ),
             np.flatnonzero(unsure),
         )

@@ -344,6 +344,22 @@ class Strip:
 
 
 @dataclass(frozen=True, slots=True)
+class StripRhythm:
+    """What the rhythm model takes a short recording for, as a whole.
+
+    Parameters
+    ----------
+    percent : dict of str to int
+        Probability of each kind of rhythm, 0 to 100, the most probable first.
+    unsure : bool
+        Whether the most probable one is not probable enough to count as known.
+    """
+
+    percent: dict[str, int]
+    unsure: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """What a reader looks at first, beside findings and measurements: the Holter summary.
 
@@ -363,6 +379,8 @@ class Summary:
         Weightiest first.
     families : tuple of Family
         Beats by shape, the dominant family first.
+    rhythm : StripRhythm or None
+        Of a short recording.
     """
 
     basic_rhythm: tuple[Finding, ...]
@@ -373,6 +391,7 @@ class Summary:
     hours: tuple[Hour, ...]
     strips: tuple[Strip, ...]
     families: tuple[Family, ...]
+    rhythm: StripRhythm | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,5 +105,10 @@ def _summary(summary: Summary) -> Iterator[str]:
     measured = (summary.intervals, *(hour.intervals for hour in summary.hours))
     if any(len(intervals.qtc) != len(QtFormula) for intervals in measured):
         yield "a formula of QTc is missing"
+    if summary.rhythm is not None and (
+        not summary.rhythm.percent
+        or not all(0 <= p <= 100 for p in summary.rhythm.percent.values())
+    ):
+        yield "the rhythm has no probability, or is more than certain"
     if any(family.template_uv.ndim != 2 for family in summary.families):
         yield "a template has not one row a lead"

@@ -24,7 +24,7 @@ from signals.ecg.qtc import QtFormula
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from app.report import Beats, Family, Hour, Report, Summary
+    from app.report import Beats, Family, Hour, Report, StripRhythm, Summary
     from signals.ecg.ectopy import ExtremeRun
     from signals.ecg.hrv import HrvSummary
     from signals.ecg.intervals import Measured
@@ -35,6 +35,13 @@ NOT_MEASURABLE = "not measurable"
 _LEAST_HOURS = 2
 _FAMILIES_SHOWN = 8
 _LEAST_PERCENT = 0.05  # of a share; less would be written as none
+_RHYTHMS = {
+    "sinus": "sinus rhythm",
+    "fibrillation": "atrial fibrillation",
+    "other": "another rhythm",
+    "unreadable": "unreadable",
+}
+_WORTH_A_WORD = 5  # percent from which another rhythm is named
 _BY_THE_MEDIAN_BEAT_S = 60.0
 """From this length on intervals have a spread and windows of 10 s differ."""
 _UNTOLD = "Fusion beats are not told apart from others; paced beats are not recognised."
@@ -109,6 +116,8 @@ def _heart(report: Report) -> Table:
         and (found.name != "undetermined" or (found.value or 0.0) > MORE_THAN_NOT)
     ]
     if report.summary is not None:
+        if report.summary.rhythm is not None:
+            rows.append(("Rhythm, by the model", _rhythm(report.summary.rhythm), None))
         ectopy = (
             ("V", report.summary.ventricular),
             ("S", report.summary.supraventricular),
@@ -128,6 +137,13 @@ def _heart(report: Report) -> Table:
         tuple((name, value, "" if at is None else clock(at)) for name, value, at in rows),
         moments=tuple(at for _, _, at in rows),
     )
+
+
+def _rhythm(found: StripRhythm) -> str:
+    (first, most), *others = found.percent.items()
+    worth = [(first, most), *(one for one in others if one[1] >= _WORTH_A_WORD)]
+    told = [f"{_RHYTHMS.get(name, name)} {share} %" for name, share in worth]
+    return ("not sure: " if found.unsure else "") + ", ".join(told)
 
 
 def _run(name: str, run: ExtremeRun | None) -> list[tuple[str, str, float | None]]:

@@ -17,6 +17,7 @@ from app.report import (
     Provenance,
     Report,
     Strip,
+    StripRhythm,
     Subject,
     Summary,
     Waves,
@@ -129,6 +130,9 @@ _summaries = st.builds(
                 lambda row: np.array(row, np.int16).reshape(2, 2)
             ),
         )
+    ),
+    rhythm=st.none() | st.builds(
+        StripRhythm, st.dictionaries(_text, st.integers(0, 100), min_size=1), st.booleans()
     ),
 )  # fmt: skip
 

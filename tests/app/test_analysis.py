@@ -156,7 +156,7 @@ def test_how_samples_are_cut_does_not_matter(cuts: list[int]) -> None:
     pieces = all_events(cuts)
     for one, other in zip(beats_of(WHOLE), beats_of(pieces), strict=True):
         np.testing.assert_array_equal(one, other)
-    for name in ("episodes", "fibrillation", "unclear"):
+    for name in ("episodes", "fibrillation", "unclear", "rhythm"):
         one, other = ([x for e in events for x in getattr(e, name)] for events in (WHOLE, pieces))
         assert sorted(map(str, one)) == sorted(map(str, other))
     np.testing.assert_array_equal(
@@ -316,6 +316,29 @@ def test_in_fibrillation_no_beat_is_supraventricular_ectopic(report: Report) -> 
         if finding.kind == RhythmKind.ATRIAL_FIBRILLATION:
             inside = (report.beats.times > finding.onset) & (report.beats.times < finding.end)
             assert BeatClass.S not in report.beats.classes[inside]
+
+
+def test_a_strip_has_one_rhythm_and_fibrillation_is_told_by_it() -> None:
+    sinus = analyze_recording(simulate_ecg(EcgScenario(duration=30.0, seed=3)).recording)
+    assert sinus.summary is not None
+    assert sinus.summary.rhythm is not None
+    assert next(iter(sinus.summary.rhythm.percent)) == "sinus"
+    af = EcgScenario(duration=30.0, af_episodes=((0.0, 30.0),), seed=3)
+    report = analyze_recording(simulate_ecg(af).recording)
+    assert report.summary is not None
+    assert report.summary.rhythm is not None
+    percent = report.summary.rhythm.percent
+    assert next(iter(percent)) == "fibrillation"
+    (found,) = [f for f in report.findings if f.kind == RhythmKind.ATRIAL_FIBRILLATION]
+    assert (found.onset, found.end) == (0.0, 30.0)
+    assert f"{percent['fibrillation']} %" in found.rule
+    assert report.measurement("af_burden").value == 100.0
+
+
+def test_nothing_is_said_of_the_rhythm_of_a_few_seconds() -> None:
+    report = analyze_recording(simulate_ecg(EcgScenario(duration=8.0, seed=3)).recording)
+    assert report.summary is not None
+    assert report.summary.rhythm is None
 
 
 def test_what_progress_raises_ends_the_analysis() -> None:

@@ -16,6 +16,7 @@ from app.report import (
     Provenance,
     Report,
     Strip,
+    StripRhythm,
     Subject,
     Summary,
     Windows,
@@ -285,3 +286,18 @@ def test_beats_that_the_model_is_not_sure_of_are_counted() -> None:
         assert not any("not sure" in row[0] for row in beats.rows)
     beats = next(table for table in main_tables(doubtful) if table.title == "Beats")
     assert beats.rows[-1] == ("Of these, not sure", "2", "50.0 %")
+
+
+def test_the_rhythm_of_a_strip_is_told_with_what_else_it_may_be() -> None:
+    report = holter()
+    assert report.summary is not None
+
+    def told(rhythm: StripRhythm) -> list[str]:
+        summary = replace(report.summary, rhythm=rhythm)
+        heart = next(iter(main_tables(replace(report, summary=summary))))
+        return [row[1] for row in heart.rows if row[0] == "Rhythm, by the model"]
+
+    known = StripRhythm({"sinus": 93, "other": 6, "unreadable": 1, "fibrillation": 0}, unsure=False)
+    assert told(known) == ["sinus rhythm 93 %, another rhythm 6 %"]
+    doubtful = StripRhythm({"other": 50, "fibrillation": 50}, unsure=True)
+    assert told(doubtful) == ["not sure: another rhythm 50 %, atrial fibrillation 50 %"]
