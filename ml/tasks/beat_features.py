@@ -19,6 +19,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from ml.tasks.beat_rhythm import RHYTHM, BeatRhythm
 from ml.tasks.beat_windows import GRID_POINTS, GRID_RATE, R_INDEX, BeatWindows, Floats, Windows
 from signals.ecg.families import Families, FamilyTable, Kinship
 
@@ -26,13 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LEADS = 2
-LOOK_AHEAD_BEATS = 3
-PAST_BEATS = 8
+LOOK_AHEAD_BEATS = 1
+PAST_BEATS = 32
 WARM_UP_BEATS = 16
 
-_LONG, _SHORT = 64, 8
 _TYPICAL_RR_S = 0.8
-_TYPICAL_LOG_RR = np.float32(np.log2(_TYPICAL_RR_S))
 _FEWEST_TO_COMPARE = 5
 _FLAT_MV = 0.02
 _ON_TIME = (-0.12, 0.4)
@@ -43,19 +42,34 @@ _SPREAD = slice(R_INDEX - 18, R_INDEX + 25)
 _P = slice(R_INDEX - 42, R_INDEX - 11)
 _T = slice(R_INDEX + 18, GRID_POINTS)
 _QRS_VECTOR = LEADS * (_QRS.stop - _QRS.start)
+_P_VECTOR = LEADS * (_P.stop - _P.start)
 _TINY = np.float32(1e-6)
-_NEIGHBOURS = (-2, -1, 1, 2)
-_OTHERS = tuple(k for k in range(-PAST_BEATS, LOOK_AHEAD_BEATS + 1) if k != 0)
+_OTHERS = tuple(k for k in range(-16, LOOK_AHEAD_BEATS + 1) if k != 0)
+_NEAR = tuple(k for k in _OTHERS if k >= -8)
+_NEAR_PLACES = np.array(_NEAR) + PAST_BEATS
 _OTHER_PLACES = np.array(_OTHERS) + PAST_BEATS
+_NEXT = tuple(k for k in _OTHERS if k > 0)
+_ALIKE = np.float32(0.9)
+"""Correlation of two QRS complexes from which on they count as alike."""
+_LATE = np.float32(0.15)
+"""Octaves by which a neighbour's RR interval is longer than that of a beat which is early."""
+_LAGS = (1, 2, 3, 4)
+_MEMORIES = (16, 32)
+_BEFORE_SHORT = [RHYTHM.index("rr.before_50%_of_8")]
 _LEAD_RELATIVE = ("qrs", "p", "t", "size", "width", "off_qrs", "off_p", "off_t", "usual_p")
 _LEAD_ABSOLUTE = ("usable", "p_size", "t_size", "polarity", "width")
 
 FEATURES: tuple[str, ...] = (
-    "rr.before_short", "rr.before_long", "rr.after_short", "rr.after_long", "rr.after_before",
-    "rr.before", "rr.usual", "rr.trend", "rr.irregularity", "rr.before_upper", "rr.scatter",
-    *(f"row.rr{k:+d}" for k in _OTHERS),
-    *(f"alike{k:+d}" for k in _NEIGHBOURS),
-    *(f"relative.row{k:+d}" for k in _OTHERS),
+    *RHYTHM,
+    *(f"rr{k:+d}" for k in _NEXT),
+    "rr+1.short", "rr+1.usual",
+    *(f"row.rr{k:+d}" for k in _NEAR),
+    *(f"row.disorder_{n}" for n in _MEMORIES), *(f"row.unrest_{n}" for n in _MEMORIES),
+    *(f"alike.qrs{k:+d}" for k in _NEAR),
+    *(f"alike.p{k:+d}" for k in _NEAR),
+    "alike.share", "alike.rr_50%", "alike.rr_75%", "alike.p_50%", "alike.p_90%", "alike.nearest",
+    "late.share", "late.qrs", "late.p", "early.qrs", "early.p",
+    *(f"relative.row{k:+d}" for k in _NEAR),
     *(f"relative.{name}" for name in Kinship._fields),
     *(f"relative.lead{lead}.{name}" for lead in range(LEADS) for name in _LEAD_RELATIVE),
     *(f"lead{lead}.{name}" for lead in range(LEADS) for name in _LEAD_ABSOLUTE),
@@ -122,12 +136,10 @@ class _Rows:
     template: Floats
     kinship: Floats
     family: NDArray[np.int16]
+    p_unit: Floats
     log_rr: Floats
-    log_short: Floats
-    log_long: Floats
-    log_upper: Floats
-    irregularity: Floats
-    scatter: Floats
+    log_usual: Floats
+    rhythm: Floats
 
     @classmethod
     def blank(cls, n: int) -> Self:
@@ -141,12 +153,10 @@ class _Rows:
             template=np.zeros((n, LEADS, GRID_POINTS), np.float32),
             kinship=np.zeros((n, len(Kinship._fields)), np.float32),
             family=np.zeros(n, np.int16),
+            p_unit=np.zeros((n, _P_VECTOR), np.float32),
             log_rr=np.zeros(n, np.float32),
-            log_short=np.zeros(n, np.float32),
-            log_long=np.zeros(n, np.float32),
-            log_upper=np.zeros(n, np.float32),
-            irregularity=np.zeros(n, np.float32),
-            scatter=np.zeros(n, np.float32),
+            log_usual=np.zeros(n, np.float32),
+            rhythm=np.zeros((n, len(RHYTHM)), np.float32),
         )
 
     def __len__(self) -> int:
@@ -179,7 +189,7 @@ class BeatFeatures:
         self._early: list[Windows] | None = []
         self._rows = _Rows.blank(PAST_BEATS)
         self._last_sample: int | None = None
-        self._past_rr = np.zeros(_LONG)
+        self._rhythm = BeatRhythm(np.zeros(1))
         self._compared = True
 
     def push(self, samples: Floats, peaks: NDArray[np.int64]) -> BeatInputs:
@@ -224,13 +234,14 @@ class BeatFeatures:
         windows = early[0].joined(early[1:])
         first = windows.first(WARM_UP_BEATS)
         intervals = np.diff(first.peaks) / self._rate
-        usual = np.resize(intervals if len(intervals) else [_TYPICAL_RR_S], _LONG)
-        self._past_rr = usual
+        usual = np.log2(intervals if len(intervals) else [_TYPICAL_RR_S])
+        self._rhythm = BeatRhythm(usual)
         self._compared = len(first.peaks) >= _FEWEST_TO_COMPARE
         self._enter(first)
         self._families.recount()
-        self._past_rr, self._last_sample = usual, None
+        self._rhythm, self._last_sample = BeatRhythm(usual), None
         self._rows = _Rows.blank(PAST_BEATS)
+        self._rows.log_rr[:] = self._rhythm.past[-PAST_BEATS:]
         self._enter(windows)
         self._early = None
         return self._hand_out()
@@ -247,9 +258,10 @@ class BeatFeatures:
         rows.shape[:] *= rows.usable[:, :, None]
         rows.unit[:] = qrs.reshape(n, -1)
         rows.unit[:] /= np.sqrt(np.square(rows.unit).sum(axis=1, keepdims=True)) + _TINY
+        rows.p_unit[:] = _units(rows.shape[:, :, _P])
         rows.width[:] = _slope_spread(rows.shape)
         self._time(rows)
-        ratios = rows.log_rr - rows.log_long
+        ratios = rows.log_rr - rows.log_usual
         weights = _dominance(ratios, rows.width, rows.usable)
         met = self._families.meet(rows.sample, rows.unit, rows.shape, ratios, weights)
         rows.kinship[:], rows.template[:], rows.family[:] = met
@@ -260,26 +272,13 @@ class BeatFeatures:
         intervals = np.empty(len(samples))
         intervals[1:] = np.diff(samples) / self._rate
         intervals[0] = (
-            np.median(self._past_rr)
+            np.exp2(np.median(self._rhythm.past))
             if self._last_sample is None
             else (samples[0] - self._last_sample) / self._rate
         )
         self._last_sample = int(samples[-1])
-        run = np.concatenate((self._past_rr, intervals))
-        self._past_rr = run[-_LONG:]
-        past = np.sort(sliding_window_view(run[:-1], _LONG), axis=1)
-        recent = np.sort(sliding_window_view(run[_LONG - _SHORT : -1], _SHORT), axis=1)
-        log_run = np.log2(run)
-        rows.log_rr[:] = log_run[_LONG:]
-        rows.log_long[:] = np.log2((past[:, _LONG // 2 - 1] + past[:, _LONG // 2]) / 2)
-        rows.log_upper[:] = np.log2(past[:, 3 * _LONG // 4])
-        rows.log_short[:] = np.log2((recent[:, _SHORT // 2 - 1] + recent[:, _SHORT // 2]) / 2)
-
-        steps = np.abs(np.diff(log_run[:-1]))
-        latest = sliding_window_view(steps[_LONG - _SHORT :], _SHORT - 1)
-        rows.irregularity[:] = latest.sum(axis=1) / (_SHORT - 1)
-        middle = _LONG // 2 - 1
-        rows.scatter[:] = np.partition(sliding_window_view(steps, _LONG - 1), middle)[:, middle]
+        rows.log_rr[:] = np.log2(intervals)
+        rows.rhythm[:], rows.log_usual[:] = self._rhythm.enter(rows.log_rr)
 
     def _hand_out(self) -> BeatInputs:
         """Return the beats that have all their neighbours, and forget what no one needs."""
@@ -300,25 +299,17 @@ def _inputs(rows: _Rows, start: int, stop: int, *, compared: bool) -> BeatInputs
     exists = sliding_window_view(rows.sample[around] > 0, length)
     log_rr: Floats = sliding_window_view(rows.log_rr[around], length)
     to_dominant: Floats = sliding_window_view(rows.kinship[around, 0], length)
-    after = np.where(exists[:, PAST_BEATS + 1], log_rr[:, PAST_BEATS + 1], own.log_long)
-    rhythm = np.stack(
-        (
-            own.log_rr - own.log_short,
-            own.log_rr - own.log_long,
-            after - own.log_short,
-            after - own.log_long,
-            after - own.log_rr,
-            own.log_rr - _TYPICAL_LOG_RR,
-            own.log_long - _TYPICAL_LOG_RR,
-            own.log_short - own.log_long,
-            own.irregularity,
-            own.log_rr - own.log_upper,
-            own.scatter * 2,
-        ),
-        axis=1,
+    after = np.where(
+        exists[:, PAST_BEATS + 1 :], log_rr[:, PAST_BEATS + 1 :], own.log_usual[:, None]
     )
-    row = ((log_rr - own.log_long[:, None]) * exists)[:, _OTHER_PLACES]
-    alike = [(rows.unit[start + k : stop + k] * own.unit).sum(axis=1) for k in _NEIGHBOURS]
+    rhythm = (
+        own.rhythm,
+        after - own.log_rr[:, None],
+        after[:, :1] - own.log_rr[:, None] + own.rhythm[:, _BEFORE_SHORT],
+        after[:, :1] - own.log_usual[:, None],
+        ((log_rr - own.log_usual[:, None]) * exists)[:, _NEAR_PLACES],
+        _disorder(np.concatenate((log_rr[:, : PAST_BEATS + 1], after), axis=1)),
+    )
 
     beat, template, there = own.shape, own.template, own.usable
     rest = beat - template * there[:, :, None]
@@ -345,7 +336,7 @@ def _inputs(rows: _Rows, start: int, stop: int, *, compared: bool) -> BeatInputs
         own.width * 10 - np.where(there, np.float32(0.3), np.float32(0)),
     )
     compared_by = np.concatenate(
-        (to_dominant[:, _OTHER_PLACES], own.kinship, np.stack(relative, axis=2).reshape(n, -1)),
+        (to_dominant[:, _NEAR_PLACES], own.kinship, np.stack(relative, axis=2).reshape(n, -1)),
         axis=1,
     )
     if not compared:
@@ -353,9 +344,8 @@ def _inputs(rows: _Rows, start: int, stop: int, *, compared: bool) -> BeatInputs
         compared_by[:] = 0
     features = np.concatenate(
         (
-            rhythm,
-            row,
-            np.stack(alike, axis=1),
+            *rhythm,
+            _likeness(rows, start, stop, exists, log_rr),
             compared_by,
             np.stack(absolute, axis=2).reshape(n, -1),
             np.full((n, 1), compared),
@@ -366,6 +356,87 @@ def _inputs(rows: _Rows, start: int, stop: int, *, compared: bool) -> BeatInputs
     shapes = np.stack((beat, rest), axis=3)
     shapes /= scale[:, :, None, None]
     return BeatInputs(own.sample, _soft(shapes), np.clip(features, -1, 1), own.family)
+
+
+def _disorder(log_rr: Floats) -> Floats:
+    """Return how much intervals change to the next one, and at the lag that explains them best.
+
+    In atrial fibrillation no lag helps; see :mod:`signals.ecg.fibrillation`. Shape (n, 4): both for
+    each of the memories.
+    """
+    rr = np.exp2(log_rr)
+    best, first = [], []
+    for memory in _MEMORIES:
+        part = rr[:, rr.shape[1] - memory - 1 - LOOK_AHEAD_BEATS :]
+        usual = _median(part)
+        steps = [_median(np.abs(part[:, lag:] - part[:, :-lag])) / usual for lag in _LAGS]
+        best.append(np.minimum.reduce(steps))
+        first.append(steps[0])
+    return np.stack((*best, *first), axis=1)
+
+
+def _likeness(
+    rows: _Rows, start: int, stop: int, exists: NDArray[np.bool_], log_rr: Floats
+) -> Floats:
+    """Return how alike the beats `start` to `stop` and their neighbours are, and to which ones."""
+    n = stop - start
+    unit, p_unit, own_rr = rows.unit[start:stop], rows.p_unit[start:stop], rows.log_rr[start:stop]
+    qrs = np.empty((n, len(_OTHERS)), np.float32)
+    p = np.empty((n, len(_OTHERS)), np.float32)
+    for column, k in enumerate(_OTHERS):
+        other = slice(start + k, stop + k)
+        np.einsum("ij,ij->i", rows.unit[other], unit, out=qrs[:, column])
+        np.einsum("ij,ij->i", rows.p_unit[other], p_unit, out=p[:, column])
+    there = exists[:, _OTHER_PLACES]
+    before = log_rr[:, _OTHER_PLACES]
+    alike = there & (qrs > _ALIKE)
+    late = there & (before > (own_rr + _LATE)[:, None])
+    early = there & ~late
+    n_alike = alike.sum(axis=1)
+    rr_of_alike = np.sort(np.where(alike, before, np.float32(np.inf)), axis=1)
+    p_of_alike = np.sort(np.where(alike, p, np.float32(np.inf)), axis=1)
+
+    def ranked(values: Floats, share: float, none: Floats | np.float32) -> Floats:
+        index = (n_alike * share).astype(np.int64)
+        chosen = np.take_along_axis(values, np.minimum(index, len(_OTHERS) - 1)[:, None], axis=1)
+        return np.where(n_alike > 0, chosen[:, 0], none)
+
+    near = slice(len(_OTHERS) - len(_NEAR), None)
+    summary = (
+        n_alike / np.float32(len(_OTHERS)),
+        own_rr - ranked(rr_of_alike, 0.5, own_rr),
+        own_rr - ranked(rr_of_alike, 0.75, own_rr),
+        ranked(p_of_alike, 0.5, np.float32(0)),
+        ranked(p_of_alike, 0.9, np.float32(0)),
+        qrs.max(axis=1),
+        late.mean(axis=1, dtype=np.float32),
+        _mean_where(qrs, late),
+        _mean_where(p, late),
+        _mean_where(qrs, early),
+        _mean_where(p, early),
+    )
+    return np.concatenate((qrs[:, near], p[:, near], np.stack(summary, axis=1)), axis=1)
+
+
+def _mean_where(values: Floats, there: NDArray[np.bool_]) -> Floats:
+    mean: Floats = (values * there).sum(axis=1) / np.maximum(there.sum(axis=1), 1).astype(
+        np.float32
+    )
+    return mean
+
+
+def _median(values: Floats) -> Floats:
+    middle = values.shape[1] // 2
+    median: Floats = np.partition(values, middle, axis=1)[:, middle]
+    return median
+
+
+def _units(parts: Floats) -> Floats:
+    """Return parts of beats, shape (n, leads, points), as vectors of length 1 without offset."""
+    parts = parts - parts.sum(axis=2, keepdims=True) / np.float32(parts.shape[2])
+    vectors = parts.reshape(len(parts), -1)
+    vectors /= np.sqrt(np.square(vectors).sum(axis=1, keepdims=True)) + _TINY
+    return vectors
 
 
 def _dominance(log_rr_ratio: Floats, width: Floats, usable: NDArray[np.bool_]) -> Floats:

@@ -21,7 +21,7 @@ R_INDEX = 51
 MAX_DELAY_S = 10.0
 """How long after its samples a peak may be pushed, seconds."""
 
-BAND_HZ = (0.5, 35.0)
+BAND_HZ = (0.67, 35.0)
 _ALIGN_POINTS = 15
 _MARGIN_S = 1.5
 _MOST_BEATS = 1024
@@ -29,6 +29,9 @@ _GRID_S = (np.arange(GRID_POINTS) - R_INDEX) / GRID_RATE
 _ALIGN_S = np.arange(-_ALIGN_POINTS, _ALIGN_POINTS + 1) / GRID_RATE
 _ALIGN_WEIGHT = np.cos(0.5 * np.pi * np.arange(0.5 - _ALIGN_POINTS, _ALIGN_POINTS) / _ALIGN_POINTS)
 _ALIGN_SHIFT_S = (np.arange(0.5 - _ALIGN_POINTS, _ALIGN_POINTS) / GRID_RATE).astype(np.float32)
+_RAMP = (
+    (np.arange(GRID_POINTS) - (GRID_POINTS - 1) / 2) / np.sqrt((GRID_POINTS**3 - GRID_POINTS) / 12)
+).astype(np.float32)
 _AFTER_S = float(_GRID_S[-1] + _ALIGN_S[-1]) + 0.02
 
 
@@ -144,7 +147,7 @@ class BeatWindows:
         if not self._known.all():
             index = np.clip(first[:, None] + np.arange(length), 0, self._known.shape[1] - 1)
             known[:] = self._known[:, index].all(axis=2).T
-        return Windows(peaks, self._interpolate(centres, _GRID_S), known)
+        return Windows(peaks, _level(self._interpolate(centres, _GRID_S)), known)
 
     def _filter(self, samples: Floats) -> tuple[Floats, NDArray[np.bool_]]:
         """Band-pass each lead from its first sample on; missing samples hold the last value."""
@@ -197,3 +200,11 @@ class BeatWindows:
             c *= half
             np.add(b, c, out=out[:, lead])
         return out
+
+
+def _level(shapes: Floats) -> Floats:
+    """Return windows without offset and slope: what the filter leaves of a drifting baseline."""
+    shapes = shapes - shapes.sum(axis=2, keepdims=True) / np.float32(GRID_POINTS)
+    slope = (shapes * _RAMP).sum(axis=2, keepdims=True)
+    shapes -= slope * _RAMP
+    return shapes

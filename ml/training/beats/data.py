@@ -8,21 +8,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.tasks.beat_features import LEADS, BeatFeatures
+from ml.tasks.beat_features import LEADS, BeatFeatures, BeatInputs
 from ml.tasks.beats import LABELS, TASK, BeatClassifier, ClassifiedBeats
+from ml.training.beats.rhythms import remade
 from ml.training.evaluation import log_of, unpacked
 from ml.training.task import Answers, Examples
-from signals.ecg.beat import beat_class_of
+from signals.ecg.beat import BeatClass, beat_class_of
+from signals.ecg.ec57.beats import EC57_WINDOW, flutter_stretches, pair_marks
+from signals.ecg.qrs import QrsDetector
 from signals.readers import open_recording
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 DATABASES = ("mitdb", "svdb")
 PACED = ("mitdb/102", "mitdb/104")
-_JITTER_S = 0.02
 _BLOCK_S = 60.0
+_REMADE = 2
+_MOST_NORMAL = 600
+_SHARE_OF_ONE_LEAD = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +42,44 @@ class Record:
         Hz.
     samples : numpy.ndarray, shape (2, n), float32
         mV.
+    rails : tuple of (float, float)
+        Least and greatest value that the converter of each lead can give, mV.
     peaks : numpy.ndarray, shape (k,), int64
         Reference R peaks, ascending.
     classes : numpy.ndarray, shape (k,), int8
         Their AAMI classes.
+    flutter : tuple of (int, int)
+        Stretches, in samples, where EC57 counts no beats.
     """
 
     name: str
     rate: float
     samples: NDArray[np.float32]
+    rails: tuple[tuple[float, float], ...]
     peaks: NDArray[np.int64]
     classes: NDArray[np.int8]
+    flutter: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What our own detector finds in some leads of a recording.
+
+    Parameters
+    ----------
+    samples : numpy.ndarray, shape (leads, n), float32
+        Of these leads.
+    peaks : numpy.ndarray, shape (k,), int64
+    classes : numpy.ndarray, shape (k,), int8
+        Of the reference beat within 150 ms of each (EC57); Q where there is none, -1 in flutter.
+    missed : numpy.ndarray, shape (5,), int64
+        Reference beats that were not found, by class.
+    """
+
+    samples: NDArray[np.float32]
+    peaks: NDArray[np.int64]
+    classes: NDArray[np.int8]
+    missed: NDArray[np.int64]
 
 
 def find_records(data: Path) -> list[str]:
@@ -76,55 +108,82 @@ def read_record(data: Path, name: str) -> Record:
         If a file cannot be read.
     """
     with open_recording(data / f"{name}.hea") as recording:
-        first = recording.channels[0]
-        samples = recording.read(range(LEADS), 0, first.n_samples)
-        beats = {
-            round(note.onset * first.rate): beat_class
-            for note in recording.annotations
-            if (beat_class := beat_class_of(note.text)) is not None
-        }
-    # svdb/860 has a beat annotated after its last sample
-    peaks = np.array(sorted(peak for peak in beats if peak < first.n_samples), np.int64)
+        channels = recording.channels[:LEADS]
+        rate = channels[0].rate
+        samples = recording.read(range(LEADS), 0, channels[0].n_samples)
+        rails = tuple(channel.physical_range for channel in channels)
+        notes = sorted((round(note.onset * rate), note.text) for note in recording.annotations)
+    beats = {
+        sample: beat_class
+        for sample, text in notes
+        # svdb/860 has a beat annotated after its last sample
+        if (beat_class := beat_class_of(text)) is not None and sample < samples.shape[1]
+    }
+    peaks = np.array(sorted(beats), np.int64)
     classes = np.array([beats[int(peak)] for peak in peaks], np.int8)
-    return Record(name, first.rate, samples, peaks, classes)
+    where = np.array([sample for sample, _ in notes], np.int64)
+    flutter = flutter_stretches(where, [text for _, text in notes])
+    return Record(name, rate, samples, rails, peaks, classes, tuple(flutter))
+
+
+def found_in(record: Record, leads: Sequence[int] = tuple(range(LEADS))) -> Found:
+    """Return what the detector that ships finds in some leads of a record."""
+    samples = record.samples[list(leads)]
+    detector = QrsDetector(record.rate, [record.rails[lead] for lead in leads])
+    peaks = np.concatenate((detector.push(samples).peaks, detector.finish().peaks))
+    of_reference = pair_marks(record.peaks, peaks, round(EC57_WINDOW * record.rate))
+    paired = of_reference >= 0
+    classes = np.full(len(peaks), BeatClass.Q, np.int8)
+    classes[of_reference[paired]] = record.classes[paired]
+    counted = ~paired
+    for first, last in record.flutter:
+        classes[(peaks >= first) & (peaks <= last)] = -1
+        counted &= (record.peaks < first) | (record.peaks > last)
+    missed = np.bincount(record.classes[counted], minlength=len(BeatClass))
+    return Found(samples, peaks, classes, missed)
 
 
 def examples_of(record: Record) -> Examples:
-    """Return a record's beats as the product sees them, three times over.
+    """Return a record's beats as the product sees them, and beats of rhythms made of them.
 
-    Once with both leads and the reference peaks, and once with each lead alone and peaks that are
-    up to 20 ms off, as those of a detector are.
+    With both leads, with each alone, and with both in rhythms that were never recorded
+    (:mod:`ml.training.beats.rhythms`). Of the normal beats of each view some are enough.
     """
+    views = [found_in(record), *(found_in(record, [lead]) for lead in range(LEADS))]
+    views += [found_in(remade(record, seed)) for seed in range(_REMADE)]
     rng = np.random.default_rng([0, *record.name.encode()])
-    reach = round(_JITTER_S * record.rate)
-    views = [(record.samples, record.peaks)]
-    for lead in range(LEADS):
-        moved = record.peaks + rng.integers(-reach, reach, len(record.peaks), endpoint=True)
-        moved = np.maximum.accumulate(np.maximum(moved, 0) - np.arange(len(moved)))
-        views.append((record.samples[lead : lead + 1], moved + np.arange(len(moved))))
-    features, shapes = [], []
-    for samples, peaks in views:
-        stream = BeatFeatures(record.rate, len(samples))
-        for inputs in (stream.push(samples, peaks), stream.finish()):
-            features.append(inputs.features.astype(np.float16))
-            shapes.append(inputs.shapes.astype(np.float16))
-    targets = np.tile(record.classes, len(views))
-    return Examples(
-        {"features": np.concatenate(features), "shapes": np.concatenate(shapes)},
-        targets,
-        np.full(len(targets), record.name),
-    )
+    parts = []
+    for found in views:
+        one_lead = len(found.samples) == 1
+        stream = BeatFeatures(record.rate, len(found.samples))
+        inputs = BeatInputs.joined([stream.push(found.samples, found.peaks), stream.finish()])
+        normal = np.flatnonzero(found.classes == BeatClass.N)
+        few = rng.permutation(normal)[:_MOST_NORMAL]
+        kept = np.sort(np.concatenate((np.flatnonzero(found.classes > BeatClass.N), few)))
+        kept = kept[rng.random(len(kept)) < (_SHARE_OF_ONE_LEAD if one_lead else 1)]
+        parts.append(
+            Examples(
+                {
+                    "features": inputs.features[kept].astype(np.float16),
+                    "shapes": inputs.shapes[kept].astype(np.float16),
+                },
+                found.classes[kept],
+                np.full(len(kept), record.name),
+            )
+        )
+    return Examples.of(parts)
 
 
 def answers_of(record: Record, models: Mapping[str, bytes]) -> Answers:
-    """Return what is said of every reference beat, by the shipped classifier, block by block."""
-    classifier = BeatClassifier(unpacked(TASK, LABELS, models), record.rate, len(record.samples))
+    """Return what is said of every beat found, by the shipped classifier, block by block."""
+    found = found_in(record)
+    classifier = BeatClassifier(unpacked(TASK, LABELS, models), record.rate, LEADS)
     step = round(_BLOCK_S * record.rate)
     said = []
-    for start in range(0, record.samples.shape[1], step):
-        inside = slice(*np.searchsorted(record.peaks, (start, start + step)))
-        said.append(classifier.push(record.samples[:, start : start + step], record.peaks[inside]))
+    for start in range(0, found.samples.shape[1], step):
+        inside = slice(*np.searchsorted(found.peaks, (start, start + step)))
+        said.append(classifier.push(found.samples[:, start : start + step], found.peaks[inside]))
     beats = ClassifiedBeats.joined([*said, classifier.finish()])
-    if not np.array_equal(beats.samples, record.peaks):
+    if not np.array_equal(beats.samples, found.peaks):
         raise AssertionError(f"{record.name}: beats were lost or moved")
-    return Answers(record.classes, log_of(beats.probabilities))
+    return Answers(found.classes, log_of(beats.probabilities))
