@@ -286,6 +286,21 @@ class Vault:
         with writer_lock(self.path):
             self._index.keep_pattern(stored.id, pattern)
 
+    def replace_pattern(
+        self, recording_id: str, old: PersonalPattern | None, new: PersonalPattern | None
+    ) -> bool:
+        """Keep a pattern if what is there is still `old`; return whether it was.
+
+        So that of two programs that teach at once none undoes what the other taught. Errors as
+        for :meth:`pattern_of` and :meth:`keep_pattern`.
+        """
+        stored = self.recording(recording_id)
+        with writer_lock(self.path):
+            if self._index.pattern(stored.id) != old:
+                return False
+            self._index.keep_pattern(stored.id, new)
+        return True
+
     def waveform(self, recording_id: str) -> Recording:
         """Return a recording that decrypts what is asked of it; close it.
 

@@ -52,6 +52,22 @@ def test_a_pattern_is_read_back_until_it_is_deleted(filled: Filled, tmp_path: Pa
             vault.keep_pattern(first.id, make_pattern(filled.recordings[0]))
 
 
+def test_a_pattern_is_replaced_only_where_it_is_the_one_expected(
+    filled: Filled, tmp_path: Path
+) -> None:
+    path = filled.copy(tmp_path)
+    whole = make_pattern(filled.recordings[0])
+    part = whole.without(whole.corrections[0])
+    with filled.open(path) as one, filled.open(path) as other:
+        first = one.recordings()[1].id
+        assert one.replace_pattern(first, None, part)
+        assert not other.replace_pattern(first, None, whole)
+        assert other.pattern_of(first) == part
+        assert other.replace_pattern(first, part, whole)
+        assert not one.replace_pattern(first, part, None)
+        assert one.pattern_of(first) == whole
+
+
 def _stored_of(vault: Vault, *patients: Patient) -> list[tuple[str, PersonalPattern]]:
     """Store a recording of each; return its id and a pattern that was learned on it."""
     stored = []
