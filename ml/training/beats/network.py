@@ -23,8 +23,8 @@ HIDE_RELATIVE = 0.2
 HIDE_SLOW = 0.1
 QUICK = "quick"
 """The file of the network that reads features alone."""
-# finer where most features have most of their values; quantiles of each were no better by more than
-# half a point of F1
+# finer where most features have most values; quantiles of each feature were 0.6 points of F1
+# better on three folds, and would be constants of one data set
 _EDGES = np.array(
     [-1, -0.5, -0.25, -0.12, -0.05, 0, 0.05, 0.12, 0.25, 0.5, 0.8, 0.9, 0.96, 1], np.float32
 )
