@@ -120,7 +120,7 @@ def processor() -> str:
 
 def measure(bundle: Bundle, name: str, tflite: bytes) -> dict[str, Any]:
     graph = read_graph(tflite)
-    model = Model(tflite, allow_float=False)
+    model = Model(tflite)
     figures = {
         "bundle": bundle.id,
         "model": name,

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ml.decision import Decision
+from ml.runtime import Model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,6 +79,8 @@ class Bundle:
         The model card.
     decision : Decision
         What is made of the logits of ``model``.
+    allow_float : bool
+        Whether its models may be other than int8, as they are before they are quantised.
     """
 
     id: str
@@ -87,6 +90,7 @@ class Bundle:
     models: Mapping[str, bytes] = field(repr=False)
     card: Mapping[str, Any] = field(repr=False)
     decision: Decision
+    allow_float: bool = False
 
     @property
     def model(self) -> bytes:
@@ -97,6 +101,16 @@ class Bundle:
     def labels(self) -> tuple[str, ...]:
         """Names of the outputs of :attr:`model`, in order."""
         return self.decision.labels
+
+    def ready(self, name: str = "model") -> Model:
+        """Return one of its models, ready to run.
+
+        Raises
+        ------
+        RuntimeMissingError, ModelError
+            If it cannot be run here; see :class:`ml.runtime.Model`.
+        """
+        return Model(self.models[name], allow_float=self.allow_float)
 
 
 def load_bundle(folder: Path, task: str) -> Bundle:

@@ -97,7 +97,7 @@ class Model:
         unknown, or a tensor is not int8 and was not allowed to be.
     """
 
-    def __init__(self, tflite: bytes, *, allow_float: bool = True) -> None:
+    def __init__(self, tflite: bytes, *, allow_float: bool = False) -> None:
         self.graph = _graph(tflite)
         if not allow_float and (found := self.tensors_not_int8()):
             raise ModelError(

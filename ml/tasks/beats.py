@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.bundle import Bundle
-from ml.runtime import Model
 from ml.tasks.beat_features import LOOK_AHEAD_BEATS, BeatFeatures, BeatInputs
 from signals.ecg.beat import BeatClass
 from signals.ecg.families import FamilyTable
@@ -110,7 +109,7 @@ class BeatClassifier:
         if bundle.task != TASK or bundle.labels != LABELS:
             raise ValueError(f"the bundle {bundle.id} does not classify beats as {LABELS}")
         self._features = BeatFeatures(rate, n_leads)
-        self._model = Model(bundle.model)
+        self._model = bundle.ready()
         # a graph does not keep the order of its outputs; the other one is the last hidden layer
         self._logits = [spec.shape[-1] for spec in self._model.outputs].index(len(LABELS))
         self._decision = bundle.decision

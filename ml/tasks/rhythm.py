@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.runtime import Model
 from ml.tasks.rhythm_features import Beats, features
 from ml.tasks.rhythm_grid import GRID_RATE, Floats, RhythmGrid
 from ml.tasks.rhythm_segments import segments
@@ -114,7 +113,7 @@ class RhythmClassifier:
             raise ValueError("rhythm cannot be read without a lead")
         if bundle.task != TASK or bundle.labels != LABELS or set(bundle.models) != set(MODELS):
             raise ValueError(f"the bundle {bundle.id} does not tell {', '.join(LABELS)}")
-        self._encoder, self._head = (Model(bundle.models[name]) for name in MODELS)
+        self._encoder, self._head = map(bundle.ready, MODELS)
         self._decision = bundle.decision
         self._rate = rate
         self._leads = min(n_leads, LEADS)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.runtime import Model
 from ml.tasks.ventricular_windows import (
     JUDGED,
     POINTS,
@@ -123,7 +122,7 @@ class VentricularAlarm:
             raise ValueError("alarms need a lead")
         if bundle.task != TASK or bundle.decision.labels != LABELS:
             raise ValueError(f"the bundle {bundle.id} does not tell {', '.join(LABELS)}")
-        self._model = Model(bundle.model)
+        self._model = bundle.ready()
         self._decision = bundle.decision
         self._rate = rate
         self._windows = VentricularWindows(rate, n_leads)

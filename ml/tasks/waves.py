@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.runtime import Model
 from ml.tasks.wave_decisions import (
     LONE_WAIT_S,
     NEIGHBOURS,
@@ -89,7 +88,7 @@ class WaveDelineator:
             raise ValueError("waves cannot be read without a lead")
         if bundle.task != TASK or bundle.labels != LABELS:
             raise ValueError(f"the bundle {bundle.id} does not find {', '.join(LABELS)}")
-        self._model = Model(bundle.model)
+        self._model = bundle.ready()
         self._offsets = np.array(bundle.decision.offsets, np.float32)
         self._strips = WaveStrips(rate, n_leads)
         self._rate = rate

@@ -35,6 +35,7 @@ def unpacked(task: str, labels: tuple[str, ...], models: Mapping[str, bytes]) ->
         models=models,
         card={},
         decision=Decision(labels),
+        allow_float=True,
     )
 
 

@@ -24,7 +24,7 @@ def latency_us(models: Mapping[str, bytes]) -> float:
 
     The median of seven runs of at least 0.2 s; one item is the model's batch divided by its size.
     """
-    return sum(_latency_us(Model(model)) for model in models.values())
+    return sum(_latency_us(Model(model, allow_float=True)) for model in models.values())
 
 
 def _latency_us(model: Model) -> float:

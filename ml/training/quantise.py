@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
-from ml.runtime import Model
+from ml.runtime_graph import read_graph
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -92,7 +92,7 @@ def to_full_int8(
     converter.inference_input_type = tf.int8
     converter.inference_output_type = tf.int8
     tflite = _convert(converter)
-    if strange := Model(tflite).tensors_not_int8():
+    if strange := read_graph(tflite).tensors_not_int8():
         raise ConversionError(f"not full int8: {', '.join(strange)}")
     return tflite
 

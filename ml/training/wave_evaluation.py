@@ -77,6 +77,7 @@ def unpacked(tflite: bytes) -> Bundle:
         models={"model": tflite},
         card={},
         decision=Decision(LABELS),
+        allow_float=True,
     )
 
 

@@ -302,7 +302,7 @@ def agreement(one: bytes, other: bytes, examples: Examples) -> float:
     inputs = model_input(
         examples.level[every].astype(np.float32), examples.marks[every].astype(np.float32)
     )
-    sides = [Model(tflite).run(inputs)[0] > 0 for tflite in (one, other)]
+    sides = [Model(tflite, allow_float=True).run(inputs)[0] > 0 for tflite in (one, other)]
     share = float((sides[0] == sides[1]).mean())
     if share < LEAST_AGREEMENT:
         raise quantise.ConversionError(

@@ -47,7 +47,7 @@ def test_a_step_that_only_changes_a_scale_is_left_out() -> None:
     model.operatorCodes[-1].version = 1
     first.outputs = step.inputs
     graph.operators.insert(1, step)
-    without, given = (Model(float_twin(one)) for one in (tflite, packed(model)))
+    without, given = (Model(float_twin(one), allow_float=True) for one in (tflite, packed(model)))
     assert len(given.graph.operators) == len(without.graph.operators)
     rng = np.random.default_rng(0)
     inputs = [rng.normal(0, 1, spec.shape).astype(np.float32) for spec in given.inputs]
@@ -57,7 +57,7 @@ def test_a_step_that_only_changes_a_scale_is_left_out() -> None:
 
 def test_a_twin_is_refused_where_int8_is_expected() -> None:
     with pytest.raises(ModelError, match=r"not int8 throughout: .*: float32"):
-        Model(float_twin(small_model()), allow_float=False)
+        Model(float_twin(small_model()))
 
 
 def test_the_list_names_operators_of_the_schema() -> None:

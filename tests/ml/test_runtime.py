@@ -94,10 +94,10 @@ def _all_float(model: schema.ModelT) -> None:
 
 def test_float_is_refused_unless_it_was_asked_for(model: Model) -> None:
     with pytest.raises(ModelError, match=r"not int8 throughout: joined: float32$"):
-        Model(small_model(_float_tensor), allow_float=False)
+        Model(small_model(_float_tensor))
     with pytest.raises(ModelError, match=r"a: float32, b: float32, joined: float32 and 3 more"):
-        Model(small_model(_all_float), allow_float=False)
-    assert Model(small_model(), allow_float=False).tensors_not_int8() == []
+        Model(small_model(_all_float))
+    assert Model(small_model()).tensors_not_int8() == []
     inputs = [np.rint(array * 64) / np.float32(64) for array in _inputs(model, 6)]
     (exact,) = Model(small_model(_all_float), allow_float=True).run(*inputs)
     clipped = np.clip(exact, -128 / 64, 127 / 64)
@@ -126,7 +126,7 @@ def test_inputs_of_another_type_are_refused() -> None:
         model.subgraphs[0].tensors[small.A].type = schema.TensorType.UINT8
 
     with pytest.raises(ModelError, match="a goes in or out as uint8; int8 or float32 is expected"):
-        Model(small_model(change))
+        Model(small_model(change), allow_float=True)
 
 
 def _other_name(model: schema.ModelT) -> None:

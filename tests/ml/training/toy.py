@@ -86,7 +86,7 @@ class Toy:
         return {"model": Part(network, inputs)}
 
     def answers(self, record: Record, models: Mapping[str, bytes]) -> Answers:
-        return Answers(record[2], Model(models["model"]).run(record[1])[0])
+        return Answers(record[2], Model(models["model"], allow_float=True).run(record[1])[0])
 
     def worth(
         self, truth: NDArray[np.int8], classes: NDArray[np.int8], records: NDArray[np.str_]

@@ -54,7 +54,9 @@ def test_it_learns_and_becomes_a_small_int8_model() -> None:
     unseen = examples(100, 2)
     held = unseen.batch(np.arange(100))["held"]
     strip, numbers = model_input(np.ascontiguousarray(held[:, -POINTS:]))
-    named = [Model(one).run(numbers, strip)[0].argmax(axis=1) for one in (whole, small)]
+    named = [
+        Model(one, allow_float=True).run(numbers, strip)[0].argmax(axis=1) for one in (whole, small)
+    ]
     assert [spec.name.partition(":")[0].split("_")[-1] for spec in model.inputs] == [
         "numbers",
         "strip",
