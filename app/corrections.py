@@ -17,7 +17,6 @@ from app.vault import VaultDamagedError
 from ml._personal_lessons import members
 from ml.personal import Correction, Ground, PersonalAnswers, PersonalPattern, ReadBeats, Reason
 from ml.registry import bundle_for
-from ml.runtime import Model
 from ml.tasks.beat_features import BeatFeatures
 from signals.ecg.beat import BeatClass
 from signals.ecg.episode import RhythmKind
@@ -337,7 +336,7 @@ class _Network:
     """Runs the beat model and keeps what a pattern is learned on."""
 
     def __init__(self, bundle: Bundle) -> None:
-        self._model = Model(bundle.model)
+        self._model = bundle.ready()
         # a graph does not keep the order of its outputs; the other one is the last hidden layer
         widths = [spec.shape[-1] for spec in self._model.outputs]
         self._logits = widths.index(len(bundle.labels))
