@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from ml.bundle import load_bundle
 from ml.runtime import Model
+from ml.runtime_graph import read_graph
 from ml.training import fitting, making, measuring, prune_curve
 from ml.training.int8_error import int8_errors
 from ml.training.prune_curve import curve
@@ -24,8 +25,9 @@ from ml.training.pruning import importance, sparsity
 from ml.training.quantise import ConversionError
 from ml.training.recipe import Distil, Prune, Quantise, Recipe, Search, Teacher
 from ml.training.search import search
+from ml.training.task import Answers
 from ml.training.workshop import EVERYBODY, Workshop
-from tests.ml.training.toy import Toy, recipe
+from tests.ml.training.toy import Record, Toy, recipe
 
 pytestmark = pytest.mark.training
 
@@ -179,10 +181,26 @@ def test_importance_never_empties_a_layer_first() -> None:
     assert (np.diff(rising) > 0).all()
 
 
-def test_int8_that_costs_too_much_is_refused(work: Path, tmp_path: Path) -> None:
-    strict = replace(recipe(), quantise=Quantise(256, most_lost=5.0, least_agreement=1.0))
-    with pytest.raises(ConversionError, match="int8 and float32 agree on"):
-        making.make(_shop(work, strict), tmp_path, tmp_path)
+class _OtherInInt8(Toy):
+    """The first `n` answers of an int8 model are of another class than those of the float model."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self._n = n
+
+    def answers(self, record: Record, models: Mapping[str, bytes]) -> Answers:
+        answers = super().answers(record, models)
+        if not read_graph(models["model"]).tensors_not_int8():
+            answers.logits[: self._n] = np.roll(answers.logits[: self._n], 1, axis=1)
+        return answers
+
+
+def test_int8_that_answers_otherwise_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match=r"agree on 8.* of the answers; 90% are asked"):
+        making.make(_shop(tmp_path, recipe(), _OtherInInt8(40)), tmp_path, tmp_path)
+    loose = replace(recipe(), quantise=Quantise(256, most_lost=5.0, least_agreement=0.5))
+    with pytest.raises(ConversionError, match=r"int8 costs .* more than the 5 that the recipe"):
+        making.make(_shop(tmp_path, loose, _OtherInInt8(40)), tmp_path, tmp_path)
 
 
 def test_sixteen_bit_activations_are_made_too(work: Path) -> None:
