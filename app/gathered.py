@@ -33,7 +33,6 @@ from ml.tasks.rhythm import Rhythm
 from signals.ecg.beat import BeatClass
 from signals.ecg.ectopy import find_ectopy
 from signals.ecg.episode import Episode, RhythmKind
-from signals.ecg.fibrillation_check import AGREED_FROM
 from signals.ecg.hrv import heart_rate_variability
 from signals.ecg.intervals import IntervalMeter, IntervalSummary
 
@@ -117,15 +116,11 @@ class Gathered:
         }
         by_probability = sorted(percent.items(), key=lambda item: -item[1])
         self._strip_rhythm = StripRhythm(dict(by_probability), strip.unsure)
-        fibrillation = strip.probabilities[Rhythm.FIBRILLATION]
         rr = np.concatenate(self._rr)
         rr = rr[np.isfinite(rr)]
-        if fibrillation < AGREED_FROM or not len(rr):
+        if strip.rhythm is not Rhythm.FIBRILLATION or strip.unsure or not len(rr):
             return
-        rule = (
-            f"a model of the whole strip gives it {100 * fibrillation:.0f} %, "
-            f"and {100 * AGREED_FROM:.0f} % are asked"
-        )
+        rule = f"a model of the whole strip names it, with {percent['fibrillation']} %"
         self._episodes.append(
             Episode(
                 RhythmKind.ATRIAL_FIBRILLATION,
