@@ -14,12 +14,21 @@ from numpy.typing import NDArray
 
 from app.leads import AnalysisError, choose_leads, to_millivolts
 from app.vault import VaultDamagedError
-from ml._personal_lessons import members
-from ml.personal import Correction, Ground, PersonalAnswers, PersonalPattern, ReadBeats, Reason
+from app.wording import exact_clock
+from ml.personal import (
+    Correction,
+    Ground,
+    PersonalAnswers,
+    PersonalPattern,
+    ReadBeats,
+    Reason,
+    members,
+)
 from ml.registry import bundle_for
 from ml.tasks.beat_features import BeatFeatures
 from signals.ecg.beat import BeatClass
 from signals.ecg.episode import RhythmKind
+from signals.ecg.families import OTHER
 from signals.ecg.qrs import QrsDetector
 from signals.recording import Recording, RecordingError
 
@@ -31,6 +40,9 @@ if TYPE_CHECKING:
     from app.vault import StoredRecording, Vault
     from ml.bundle import Bundle
     from ml.tasks.beat_features import BeatInputs
+
+NEAR_S = 0.15
+"""A time means the nearest beat within this; the window in which EC57 takes two for one."""
 
 _BLOCK_S = 300.0  # beats that are read together cost less each
 
@@ -109,9 +121,10 @@ class Corrections:
         self._bundle = bundle or bundle_for("beats")
         stored = vault.recording(recording_id)
         self._id = stored.id
-        self.beats = self._read(stored, progress)
+        self._report = vault.report(stored.id)
+        self.beats = self._read(stored, self._report, progress)
         self._model = self._bundle.decision.classes(self.beats.logits)
-        self._irregular = _in_fibrillation(vault.report(stored.id), self.beats)
+        self._irregular = _in_fibrillation(self._report, self.beats)
 
     def answers(self) -> PersonalAnswers:
         """Return the beats by the patient's pattern; without one, as the report has them.
@@ -120,6 +133,61 @@ class Corrections:
         reader marked the beat or its family.
         """
         return self._answers(self._current(self._vault.pattern_of(self._id)))
+
+    def peak_at(self, time_s: float) -> int:
+        """Return the R peak of the beat that a reader means by a time, s from the start.
+
+        Raises
+        ------
+        CorrectionError
+            If there is none within :data:`NEAR_S`.
+        """
+        times = self.beats.samples / self.beats.rate
+        away = np.abs(times - time_s)
+        if not len(away) or away.min() > NEAR_S:
+            after = int(np.searchsorted(times, time_s))
+            around = map(exact_clock, times[max(after - 1, 0) : after + 1].tolist())
+            told = f"; the nearest: {', '.join(around)}" if len(times) else ""
+            raise CorrectionError(f"no beat was found at {exact_clock(time_s)}{told}")
+        return int(self.beats.samples[away.argmin()])
+
+    def peak_of_family(self, family: int) -> int:
+        """Return the R peak of a beat of a family, which stands for it.
+
+        Parameters
+        ----------
+        family : int
+            As the report numbers it.
+
+        Raises
+        ------
+        CorrectionError
+            If there is none, or this version of the program puts other beats into it.
+        """
+        families, reported = self.beats.families, self._report.beats
+        known = sorted(set(families.tolist()) - {OTHER})
+        if family not in known:
+            there_are = f"there are {', '.join(map(str, known))}" if known else "there is none"
+            raise CorrectionError(f"there is no family {family} of beats; {there_are}")
+        own = self.beats.samples[families == family]
+        if reported.families is None or not np.array_equal(
+            own, reported.samples[reported.families == family]
+        ):
+            raise CorrectionError(
+                f"family {family} of the report, which an earlier version made, holds other beats "
+                "than now; mark single beats"
+            )
+        return int(own[len(own) // 2])  # the first beats of a recording are the least typical
+
+    def worth_asking(self, n: int) -> NDArray[np.int64]:
+        """Return the beats whose class would teach most, the most useful first; fewer if none."""
+        pattern = self._current(self._vault.pattern_of(self._id))
+        return pattern.worth_asking(self.beats, self._bundle.decision, n)
+
+    def effect(self) -> Change:
+        """Return what the patient's pattern changes in the recording."""
+        nothing = self._answers(PersonalPattern(self._bundle.sha256))
+        return self._change(nothing, self.answers())
 
     def confirming(self, until_s: float, made: datetime) -> list[Correction]:
         """Return corrections that say that the first beats are what they are taken for now.
@@ -130,16 +198,29 @@ class Corrections:
             How much of the recording the reader looked through, s.
         made : datetime.datetime
             When, with its time zone.
+
+        Raises
+        ------
+        CorrectionError
+            If no beat was found in it.
         """
         n = int(np.searchsorted(self.beats.samples, until_s * self.beats.rate))
+        if not n:
+            raise CorrectionError(f"no beat was found in the first {until_s:g} s of the recording")
         classes = self.answers().classes[:n]
         return [
             Correction(self.beats.recording, sample, BeatClass(given), made)
             for sample, given in zip(self.beats.samples[:n].tolist(), classes.tolist(), strict=True)
         ]
 
-    def teach(self, corrections: Iterable[Correction]) -> Change:
-        """Keep corrections of this recording, and return what they change in it.
+    def teach(self, corrections: Iterable[Correction], *, keep: bool = True) -> Change:
+        """Keep corrections of this recording, all or none; return what they change in it.
+
+        Parameters
+        ----------
+        corrections : iterable of Correction
+        keep : bool, default True
+            Without, only what they would change is returned.
 
         Raises
         ------
@@ -152,36 +233,45 @@ class Corrections:
         for one in taught:
             if self.beats.at(one.sample) is None:
                 raise CorrectionError(
-                    f"no beat was found at {one.sample / self.beats.rate:.2f} s of the recording"
+                    f"no beat was found at {exact_clock(one.sample / self.beats.rate)}"
                 )
         decision = self._bundle.decision
-        return self._revise(lambda pattern: pattern.taught(taught, self.beats, decision))
+        return self._revise(lambda pattern: pattern.taught(taught, self.beats, decision), keep=keep)
 
-    def undo(self, correction: Correction) -> Change:
-        """Take a correction back, as if it had never been made; return what that changes.
+    def undo(self, corrections: Iterable[Correction], *, keep: bool = True) -> Change:
+        """Take corrections back, all or none, as if never made; return what that changes.
+
+        Parameters
+        ----------
+        corrections : iterable of Correction
+        keep : bool, default True
+            As for :meth:`teach`.
 
         Raises
         ------
         CorrectionError
-            If it is not one of this patient's.
+            If one is not of this patient.
         VaultError
             As for :meth:`teach`.
         """
+        undone = set(corrections)
 
         def revise(pattern: PersonalPattern) -> PersonalPattern:
-            if correction not in pattern.corrections:
+            if not undone <= set(pattern.corrections):
                 raise CorrectionError("that correction was not made, or was taken back")
-            return pattern.without(correction)
+            return pattern.without(undone)
 
-        return self._revise(revise)
+        return self._revise(revise, keep=keep)
 
-    def _revise(self, revise: Callable[[PersonalPattern], PersonalPattern]) -> Change:
+    def _revise(
+        self, revise: Callable[[PersonalPattern], PersonalPattern], *, keep: bool
+    ) -> Change:
         while True:
             kept = self._vault.pattern_of(self._id)
             before = self._current(kept)
             after = revise(before)
             # another program may have taught something meanwhile
-            if self._vault.replace_pattern(self._id, kept, after):
+            if not keep or self._vault.replace_pattern(self._id, kept, after):
                 return self._change(self._answers(before), self._answers(after))
 
     def _change(self, before: PersonalAnswers, after: PersonalAnswers) -> Change:
@@ -227,13 +317,16 @@ class Corrections:
             stored = self._vault.find_input(sha256)
             # what cannot be read now keeps its corrections, which teach nothing
             with suppress(VaultDamagedError, RecordingError):
-                recordings += [self._read(stored)] if stored else []
+                recordings += [self._read(stored, self._vault.report(stored.id))] if stored else []
         return kept.relearned(model, recordings, self._bundle.decision)
 
     def _read(
-        self, stored: StoredRecording, progress: Callable[[float], None] | None = None
+        self,
+        stored: StoredRecording,
+        report: Report,
+        progress: Callable[[float], None] | None = None,
     ) -> ReadBeats:
-        labels = [lead.label for lead in self._vault.report(stored.id).subject.leads]
+        labels = [lead.label for lead in report.subject.leads]
         with self._vault.waveform(stored.id) as recording:
             leads = _unusual(labels, recording)
             return read_beats(recording, self._bundle, leads=leads, progress=progress)
@@ -268,6 +361,8 @@ def _counts(answers: PersonalAnswers) -> dict[BeatClass, int]:
 def corrections_of(vault: Vault, recording_id: str) -> tuple[Correction, ...]:
     """Return the corrections of a recording, in the order in which they were made.
 
+    Of those made at once, families come first, then beats in order of time.
+
     Raises
     ------
     VaultError
@@ -277,7 +372,32 @@ def corrections_of(vault: Vault, recording_id: str) -> tuple[Correction, ...]:
     pattern = vault.pattern_of(stored.id)
     made = pattern.corrections if pattern else ()
     own = [one for one in made if one.recording == stored.input_sha256]
-    return tuple(sorted(own, key=lambda one: one.made))
+    order = sorted(own, key=lambda one: (one.made, one.family is None, one.family, one.sample))
+    return tuple(order)
+
+
+def n_marked_otherwise(report: Report, pattern: PersonalPattern) -> int:
+    """Return how many beats a reader gave, alone or by family, another class than the report does.
+
+    Beats that changed because they are like those are not among them: to tell them, the recording
+    has to be read (:meth:`Corrections.effect`).
+    """
+    shown, nothing = report.beats, np.zeros((len(report.beats), 0), np.float32)
+    families = np.zeros(len(shown), np.int16) if shown.families is None else shown.families
+    beats = ReadBeats(
+        report.provenance.input_sha256,
+        pattern.model,
+        shown.rate,
+        shown.samples,
+        nothing,
+        nothing,
+        families,
+    )
+    given = shown.classes.copy()
+    for one in pattern.corrections:  # the one that counts comes last
+        if one.recording == beats.recording:
+            given[members(one, beats, shown.classes)] = one.given
+    return int(np.count_nonzero(given != shown.classes))
 
 
 def read_beats(

@@ -140,13 +140,13 @@ def test_what_is_taught_is_told_kept_and_undone(case: Case) -> None:
     answers = again.answers()
     assert {c: int((answers.classes == c).sum()) for c in BeatClass} == change.after
 
-    back = again.undo(mark)
+    back = again.undo([mark])
     assert (back.before, back.after) == (change.after, change.before)
     assert [beat.sample for beat in back.beats] == [beat.sample for beat in change.beats]
     assert all(beat.reason is None for beat in back.beats)
     assert case.vault.pattern_of(case.ids[0]) is None
     with pytest.raises(CorrectionError, match="taken back"):
-        again.undo(mark)
+        again.undo([mark])
 
 
 def test_a_pattern_is_the_patients_and_no_one_elses(case: Case) -> None:
