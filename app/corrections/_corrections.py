@@ -1,18 +1,18 @@
-"""A reader's corrections of stored recordings: taught to the beat model for that patient alone.
-
-The vault keeps what was learned, and nothing else does: reports stay as they were made.
-"""
+"""The corrections of a patient: taught, told, applied and taken back."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.leads import AnalysisError, choose_leads, to_millivolts
+from app.analysis import analyze_recording
+from app.corrections._changes import BeatChange, Change, CorrectedBeats, CorrectionError
+from app.corrections._reading import read_beats, unusual_leads
+from app.gathered import in_fibrillation
 from app.vault import VaultDamagedError
 from app.wording import exact_clock
 from ml.personal import (
@@ -25,66 +25,20 @@ from ml.personal import (
     members,
 )
 from ml.registry import bundle_for
-from ml.tasks.beat_features import BeatFeatures
 from signals.ecg.beat import BeatClass
-from signals.ecg.episode import RhythmKind
 from signals.ecg.families import OTHER
-from signals.ecg.qrs import QrsDetector
-from signals.recording import Recording, RecordingError
+from signals.recording import RecordingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from app.report import Report
     from app.vault import StoredRecording, Vault
     from ml.bundle import Bundle
-    from ml.tasks.beat_features import BeatInputs
 
 NEAR_S = 0.15
 """A time means the nearest beat within this; the window in which EC57 takes two for one."""
-
-_BLOCK_S = 300.0  # beats that are read together cost less each
-
-
-class CorrectionError(Exception):
-    """A correction cannot be made as it was asked for; the message says why, in plain words."""
-
-
-@dataclass(frozen=True, slots=True)
-class BeatChange:
-    """A beat that has another class than before.
-
-    Parameters
-    ----------
-    sample : int
-        R peak.
-    before, after : BeatClass
-    reason : Reason or None
-        None where the class is the model's own again.
-    """
-
-    sample: int
-    before: BeatClass
-    after: BeatClass
-    reason: Reason | None
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a change of the corrections did to the recording.
-
-    Parameters
-    ----------
-    before, after : mapping of BeatClass to int
-        Number of beats of each class.
-    beats : tuple of BeatChange
-        In order of time.
-    """
-
-    before: Mapping[BeatClass, int]
-    after: Mapping[BeatClass, int]
-    beats: tuple[BeatChange, ...]
 
 
 class Corrections:
@@ -124,7 +78,8 @@ class Corrections:
         self._report = vault.report(stored.id)
         self.beats = self._read(stored, self._report, progress)
         self._model = self._bundle.decision.classes(self.beats.logits)
-        self._irregular = _in_fibrillation(self._report, self.beats)
+        times = self.beats.samples / self.beats.rate
+        self._irregular = in_fibrillation(times, self._report.findings)
 
     def answers(self) -> PersonalAnswers:
         """Return the beats by the patient's pattern; without one, as the report has them.
@@ -133,6 +88,49 @@ class Corrections:
         reader marked the beat or its family.
         """
         return self._answers(self._current(self._vault.pattern_of(self._id)))
+
+    def report(self, progress: Callable[[float], None] | None = None) -> Report:
+        """Return the report made anew, in all that follows from the classes of the beats.
+
+        The recording is analysed again. It is kept nowhere: what is taught next would belie it.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            As for :func:`app.analysis.analyze_recording`.
+
+        Raises
+        ------
+        VaultError
+            If the recording is damaged.
+        """
+        labels = [lead.label for lead in self._report.subject.leads]
+        with self._vault.waveform(self._id) as recording:
+            made = analyze_recording(
+                recording,
+                leads=unusual_leads(labels, recording),
+                progress=progress,
+                corrected=self._corrected(),
+            )
+        return replace(made, subject=self._report.subject)
+
+    def _corrected(self) -> CorrectedBeats:
+        pattern = self._current(self._vault.pattern_of(self._id))
+        decision = self._bundle.decision
+        answers = pattern.apply(self.beats, decision)
+        marked = np.array(sorted(self._by_reader(pattern)), np.int64)
+        probabilities = decision.probabilities(answers.logits)
+        unsure = decision.unsure(answers.logits)
+        probabilities[marked] = np.eye(len(BeatClass))[answers.classes[marked]]
+        unsure[marked] = False
+        return CorrectedBeats(
+            self.beats.samples,
+            answers.classes,
+            probabilities,
+            unsure,
+            self.beats.samples[marked],
+            len(pattern.corrections),
+        )
 
     def peak_at(self, time_s: float) -> int:
         """Return the R peak of the beat that a reader means by a time, s from the start.
@@ -292,18 +290,23 @@ class Corrections:
 
     def _answers(self, pattern: PersonalPattern) -> PersonalAnswers:
         answers = pattern.apply(self.beats, self._bundle.decision)
-        by_reader: dict[int, Reason] = {}
-        for one in pattern.corrections:
-            if one.recording == self.beats.recording:
-                marked = members(one, self.beats, self._model)
-                reason = Reason(Ground.READER, one.given, 1, one.family)
-                by_reader.update(dict.fromkeys(marked.tolist(), reason))
+        by_reader = self._by_reader(pattern)
         early = self._irregular.copy()
         early[list(by_reader)] = False
         classes = _without_early(answers.classes, early)
         changed = np.flatnonzero(classes != _without_early(self._model, self._irregular)).tolist()
         reasons = {beat: answers.reasons.get(beat) or by_reader[beat] for beat in changed}
         return PersonalAnswers(answers.logits, classes, reasons)
+
+    def _by_reader(self, pattern: PersonalPattern) -> dict[int, Reason]:
+        """Return the beats that the reader marked, alone or with their family."""
+        by_reader: dict[int, Reason] = {}
+        for one in pattern.corrections:
+            if one.recording == self.beats.recording:
+                marked = members(one, self.beats, self._model)
+                reason = Reason(Ground.READER, one.given, 1, one.family)
+                by_reader.update(dict.fromkeys(marked.tolist(), reason))
+        return by_reader
 
     def _current(self, kept: PersonalPattern | None) -> PersonalPattern:
         """Return what was learned, for the model that is used now."""
@@ -328,25 +331,8 @@ class Corrections:
     ) -> ReadBeats:
         labels = [lead.label for lead in report.subject.leads]
         with self._vault.waveform(stored.id) as recording:
-            leads = _unusual(labels, recording)
+            leads = unusual_leads(labels, recording)
             return read_beats(recording, self._bundle, leads=leads, progress=progress)
-
-
-def _unusual(labels: list[str], recording: Recording) -> list[str] | None:
-    """Return the labels of the leads that were analysed, if a user had to name them."""
-    with suppress(AnalysisError):
-        if labels == [recording.channels[index].label for index in choose_leads(recording)]:
-            return None
-    return labels
-
-
-def _in_fibrillation(report: Report, beats: ReadBeats) -> NDArray[np.bool_]:
-    """Return which beats lie in an episode of atrial fibrillation."""
-    inside, times = np.zeros(len(beats.samples), np.bool_), beats.samples / beats.rate
-    for finding in report.findings:
-        if finding.kind == RhythmKind.ATRIAL_FIBRILLATION:
-            inside |= (times >= finding.onset) & (times <= finding.end)
-    return inside
 
 
 def _without_early(classes: NDArray[np.int8], where: NDArray[np.bool_]) -> NDArray[np.int8]:
@@ -398,85 +384,3 @@ def n_marked_otherwise(report: Report, pattern: PersonalPattern) -> int:
         if one.recording == beats.recording:
             given[members(one, beats, shown.classes)] = one.given
     return int(np.count_nonzero(given != shown.classes))
-
-
-def read_beats(
-    recording: Recording,
-    bundle: Bundle,
-    *,
-    leads: Sequence[str] | None = None,
-    progress: Callable[[float], None] | None = None,
-) -> ReadBeats:
-    """Return the beats of a recording, the ones that its analysis finds, as the model sees them.
-
-    Parameters
-    ----------
-    recording : Recording
-        Open for reading.
-    bundle : Bundle
-        Of the beat model. A graph does not keep the order of its outputs: the logits are as many
-        as there are classes, and the other output is the embedding.
-    leads : sequence of str, optional
-        Labels of the ECG leads, where the file's labels do not tell.
-    progress : callable, optional
-        Called with the share done, 0 to 1.
-
-    Raises
-    ------
-    AnalysisError
-        If there is no ECG lead.
-    RecordingError
-        If the file cannot be read to its end.
-    """
-    chosen = choose_leads(recording, leads)
-    channels = [recording.channels[index] for index in chosen]
-    rate = channels[0].rate
-    factors = [to_millivolts(recording, index)[0] for index in chosen]
-    rails = [
-        (low * factor, high * factor)
-        for (low, high), factor in zip((c.physical_range for c in channels), factors, strict=True)
-    ]
-    detector, features = QrsDetector(rate, rails), BeatFeatures(rate, len(chosen))
-    network = _Network(bundle)
-    in_millivolts = np.asarray(factors, np.float32)[:, np.newaxis]
-    for block in recording.blocks(chosen, _BLOCK_S):
-        samples = block.samples * in_millivolts
-        network.take(features.push(samples, detector.push(samples).peaks))
-        if progress is not None:
-            progress((block.start + samples.shape[1]) / channels[0].n_samples)
-    nothing = np.empty((len(chosen), 0), np.float32)
-    network.take(features.push(nothing, detector.finish().peaks))
-    network.take(features.finish())
-    peaks, ids, embeddings, logits = network.columns()
-    families = features.family_table().settled(peaks, ids)
-    return ReadBeats(recording.sha256(), bundle.sha256, rate, peaks, embeddings, logits, families)
-
-
-class _Network:
-    """Runs the beat model and keeps what a pattern is learned on."""
-
-    def __init__(self, bundle: Bundle) -> None:
-        self._model = bundle.ready()
-        # a graph does not keep the order of its outputs; the other one is the last hidden layer
-        widths = [spec.shape[-1] for spec in self._model.outputs]
-        self._logits = widths.index(len(bundle.labels))
-        self._embedding = 1 - self._logits
-        self._rows: list[tuple[NDArray[Any], ...]] = [
-            (
-                np.zeros(0, np.int64),
-                np.zeros(0, np.int16),
-                np.zeros((0, widths[self._embedding]), np.float32),
-                np.zeros((0, len(bundle.labels)), np.float32),
-            )
-        ]
-
-    def take(self, inputs: BeatInputs) -> None:
-        if len(inputs.samples):
-            found = self._model.run(inputs.features, inputs.shapes)
-            self._rows.append(
-                (inputs.samples, inputs.families, found[self._embedding], found[self._logits])
-            )
-
-    def columns(self) -> tuple[NDArray[Any], ...]:
-        """Return R peaks, families, embeddings and logits of all beats."""
-        return tuple(np.concatenate(column) for column in zip(*self._rows, strict=True))
