@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from app.cli.corrected import Result, facts, n_corrections, rows
+from app.cli.corrected import Result, facts, n_corrections, pattern_of, read_beats, rows
 from app.cli.exits import CommandError
 from app.cli.options import (
     Access,
@@ -139,7 +139,8 @@ def correct(
 
     Without an option that says what to do: what the corrections change in this recording.
     The recording is read anew each time, but for --list and --forget: some seconds for a day.
-    Findings, figures and exports stay as they were made: they do not follow corrections yet.
+    The report in the vault stays as it was made: `show --corrected` and `export --corrected` make
+    one that follows the corrections.
 
     With --json: {"recording", "kept", "corrections": [{"number", "time_s", "class", "family",
     "only", "made"}], "of_recording", "of_patient", "before": {"N": ...}, "after": {"N": ...},
@@ -184,7 +185,7 @@ def _result(
     """Do what is asked, and return what came of it."""
     made = _made(vault, recording)
     undone = {} if asked.undone is None else _chosen(made, asked.undone)
-    corrections = _read(vault, recording, quiet=quiet)
+    corrections = read_beats(vault, recording, quiet=quiet)
     if undone:
         told, verb = undone, "taken back"
         change = corrections.undo(undone.values(), keep=not dry_run)
@@ -201,32 +202,16 @@ def _result(
     return Result(recording, rate, told, change, verb, dry_run, of_recording, of_patient)
 
 
-def _read(vault: Vault, recording: StoredRecording, *, quiet: bool) -> Corrections:
-    from app.cli.progress import progress_bar
-    from app.corrections import Corrections
-
-    with progress_bar("recordings", hidden=quiet) as bar:
-        return Corrections(
-            vault, recording.id, progress=lambda share: bar.show(share, 1, recording.name)
-        )
-
-
 def _made(vault: Vault, recording: StoredRecording) -> dict[int, Correction]:
     """Return the corrections of a recording by their numbers."""
     from app.corrections import corrections_of
-    from app.vault import VaultDamagedError
 
-    try:
-        return dict(enumerate(corrections_of(vault, recording.id), start=1))
-    except VaultDamagedError as error:
-        raise VaultDamagedError(
-            error.path,
-            f"{error.problem}; to drop it: tracekeep correct {recording.id[:8]} --forget",
-        ) from error
+    pattern_of(vault, recording)
+    return dict(enumerate(corrections_of(vault, recording.id), start=1))
 
 
 def _n_of_patient(vault: Vault, recording: StoredRecording) -> int:
-    pattern = vault.pattern_of(recording.id)
+    pattern = pattern_of(vault, recording)
     return len(pattern.lessons) if pattern else 0
 
 
@@ -274,7 +259,7 @@ def _ask(vault: Vault, recording: StoredRecording, n: int, *, json: bool) -> Non
     from signals.ecg.beat import BeatClass
 
     _made(vault, recording)
-    corrections = _read(vault, recording, quiet=json)
+    corrections = read_beats(vault, recording, quiet=json)
     beats, classes = corrections.beats, corrections.answers().classes
     asked = [
         (float(beats.samples[i] / beats.rate), BeatClass(classes[i]).name, int(beats.families[i]))

@@ -12,14 +12,61 @@ from app.wording import exact_clock
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from app.corrections import BeatChange, Change
-    from app.vault import StoredRecording
-    from ml.personal import Correction
-
-STANDS = "Findings, figures and exports stay as they were made: they do not follow corrections yet."
+    from app.corrections import BeatChange, Change, Corrections
+    from app.report import Report
+    from app.vault import StoredRecording, Vault
+    from ml.personal import Correction, PersonalPattern
 
 _FEW = 10  # rows that are all written
 _SEVERAL = 2
+_READING = 0.2  # of the work that a corrected report is
+
+
+def pattern_of(vault: Vault, recording: StoredRecording) -> PersonalPattern | None:
+    """Return what was learned about the patient of a recording.
+
+    Raises
+    ------
+    VaultDamagedError
+        If it is damaged; the message says how to go on.
+    """
+    from app.vault import VaultDamagedError
+
+    try:
+        return vault.pattern_of(recording.id)
+    except VaultDamagedError as error:
+        raise VaultDamagedError(
+            error.path,
+            f"{error.problem}; to drop it: tracekeep correct {recording.id[:8]} --forget",
+        ) from error
+
+
+def read_beats(vault: Vault, recording: StoredRecording, *, quiet: bool) -> Corrections:
+    """Read a recording for what its patient's corrections make of it, with a progress bar."""
+    from app.cli.progress import progress_bar
+    from app.corrections import Corrections
+
+    with progress_bar("recordings", hidden=quiet) as bar:
+        return Corrections(
+            vault, recording.id, progress=lambda share: bar.show(share, 1, recording.name)
+        )
+
+
+def report_of(vault: Vault, recording: StoredRecording, *, corrected: bool, quiet: bool) -> Report:
+    """Return the report that the vault keeps, or one made anew by the corrections, if any."""
+    if not corrected or pattern_of(vault, recording) is None:
+        return vault.report(recording.id)
+
+    from app.cli.progress import progress_bar
+    from app.corrections import Corrections
+
+    with progress_bar("recordings", hidden=quiet) as bar:
+
+        def show(share: float) -> None:
+            bar.show(share, 1, recording.name)
+
+        made = Corrections(vault, recording.id, progress=lambda share: show(_READING * share))
+        return made.report(lambda share: show(_READING + (1 - _READING) * share))
 
 
 class Result(NamedTuple):
@@ -84,7 +131,8 @@ class Result(NamedTuple):
             lines.append(
                 f"To take it back: tracekeep correct {short} --undo {in_short(self.corrections)}"
             )
-        return [*lines, STANDS]
+        lines.append(f"The report by the corrections: tracekeep show {short} --corrected")
+        return lines
 
     def _counts(self) -> list[str]:
         from app.wording import class_name

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from app.cli.corrected import n_corrections, pattern_of, report_of
 from app.cli.list import facts
 from app.cli.options import (
     Access,
+    CorrectedOption,
     IdArgument,
     JsonOption,
     PassphraseCommandOption,
@@ -47,6 +49,7 @@ def show(
             "kind, and every column of the hours.",
         ),
     ] = False,
+    corrected: CorrectedOption = False,
     json: JsonOption = False,
 ) -> None:
     """Show what was found in a recording, and how.
@@ -57,15 +60,15 @@ def show(
     """
     with Access(vault, passphrase_file, passphrase_command, recovery_key_file).open() as opened:
         recording = opened.recording(recording_id)
-        report = opened.report(recording.id)
-        corrected = _corrected(opened, recording, report)
+        report = report_of(opened, recording, corrected=corrected, quiet=json)
+        known = _corrected(opened, recording, report)
     if json:
         values = report.to_dict()
         del values["beats"]
-        corrections = corrected and corrected._asdict()
+        corrections = known and known._asdict()
         say_json({"recording": facts(recording), "report": values, "corrections": corrections})
         return
-    say("\n".join(_lines(recording, report, every, corrected)))
+    say("\n".join(_lines(recording, report, every, known)))
 
 
 class _Corrected(NamedTuple):
@@ -81,9 +84,9 @@ def _corrected(vault: Vault, recording: StoredRecording, report: Report) -> _Cor
     from app.vault import VaultDamagedError
 
     try:
-        pattern = vault.pattern_of(recording.id)
+        pattern = pattern_of(vault, recording)
     except VaultDamagedError as error:  # the report is whole
-        note(f"tracekeep: {error}; to drop it: tracekeep correct {recording.id[:8]} --forget")
+        note(f"tracekeep: {error}")
         return None
     if pattern is None:
         return None
@@ -94,8 +97,15 @@ def _corrected(vault: Vault, recording: StoredRecording, report: Report) -> _Cor
     return _Corrected(len(own), len(pattern.corrections), marked)
 
 
-def _about(corrected: _Corrected, recording: StoredRecording) -> list[str]:
+def _about(corrected: _Corrected, recording: StoredRecording, report: Report) -> list[str]:
     """Return what a reader of the report must know of the corrections."""
+    if followed := report.provenance.corrections:
+        return [
+            "Corrections by a reader",
+            f"  What is below follows {n_corrections(followed)} of this patient.",
+            "  The vault keeps the report as it was made.",
+            "",
+        ]
     own, elsewhere = corrected.of_recording, corrected.of_patient - corrected.of_recording
     counts = [f"{own:,} of this recording"] if own else []
     counts += [f"{elsewhere:,} of other recordings of this patient"] if elsewhere else []
@@ -105,7 +115,7 @@ def _about(corrected: _Corrected, recording: StoredRecording) -> list[str]:
     return [
         "Corrections by a reader",
         f"  {' and '.join(counts)}: {beats} than below; beats like them may follow.",
-        "  What is below stays as it was made: it does not follow corrections yet.",
+        f"  What is below does not follow them: tracekeep show {short} --corrected does",
         f"  What they change: tracekeep correct {short}",
         *([f"  To take them back: tracekeep correct {short} --undo all"] if own else []),
         "",
@@ -137,7 +147,7 @@ def _lines(
     if report.subject.repairs:
         lines += ["The file was not in order", *(f"  {r}" for r in report.subject.repairs), ""]
     if corrected:
-        lines += _about(corrected, recording)
+        lines += _about(corrected, recording, report)
     for table in main_tables(report):
         lines += _table(table, every)
     lines += [*_findings(report.findings, every), ""]
@@ -152,6 +162,7 @@ def _lines(
             ("Analysed", made.analysed_at),
             *(("Model", f"{used.id}, SHA-256 {used.sha256}") for used in made.models),
             ("Run by", made.runtime),
+            *([("Reader", n_corrections(made.corrections))] if made.corrections else []),
             ("Input", f"SHA-256 {made.input_sha256}"),
         ],
     )

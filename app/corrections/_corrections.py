@@ -93,6 +93,8 @@ class Corrections:
         """Return the report made anew, in all that follows from the classes of the beats.
 
         The recording is analysed again. It is kept nowhere: what is taught next would belie it.
+        Where corrected beats move the ends of atrial fibrillation, beats there may be S or N
+        otherwise than :meth:`answers` has it, which goes by the report in the vault.
 
         Parameters
         ----------

@@ -248,6 +248,28 @@ def test_show_tells_of_corrections_without_reading_the_signal(
     }
 
 
+def test_a_report_follows_the_corrections_where_that_is_asked(
+    reader: Reader, tracekeep: Run
+) -> None:
+    def exported(*arguments: str) -> Report:
+        done = tracekeep("export", reader.id, *arguments, *reader.place.options)
+        assert done.exit_code == 0, done.output
+        return Report.from_json(done.stdout)
+
+    assert exported("--corrected") == reader.report
+    first, second = (reader.time_of(BeatClass.V, number) for number in (0, 1))
+    told = reader.json("--beat", f"{first}=N", "--beat", f"{second}=F")
+    made = exported("--corrected")
+    assert made.headline()["beats"] == told["after"] != told["before"]
+    assert made.provenance.corrections == 2
+    assert made.subject == reader.report.subject
+    assert exported() == reader.report
+    words = reader.shows("--corrected")
+    assert "What is below follows 2 corrections of this patient" in words
+    assert "does not follow" not in words
+    assert "does not follow" in reader.shows()
+
+
 def test_damaged_corrections_are_told_and_can_be_dropped(reader: Reader) -> None:
     reader.says("--beat", f"{reader.time_of(BeatClass.V)}=N")
     with reader.place.open() as vault, vault._index._writing() as connection:
