@@ -133,9 +133,10 @@ def correct(
     """Correct the classes of beats, and have the model learn from it for this patient.
 
     CLASS is N (normal), S (supraventricular ectopic), V (ventricular ectopic), F (fusion) or Q
-    (paced or not classified). Beats that are like the corrected ones follow, in all recordings of
-    the patient in this vault; each with its reason. The shipped model itself never changes, and
-    every correction can be taken back. Of what is named in one call, all is kept or nothing.
+    (paced or not classified). Beats that are like the corrected ones follow, each with its
+    reason, in all recordings of the patient in this vault (in this one alone where the file does
+    not tell who that is). The shipped model itself never changes, and every correction can be taken
+    back. Of what is named in one call, all is kept or nothing.
 
     Without an option that says what to do: what the corrections change in this recording.
     The recording is read anew each time, but for --list and --forget: some seconds for a day.
