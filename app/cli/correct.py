@@ -21,7 +21,6 @@ from app.cli.options import (
 )
 from app.cli.output import say, say_json
 from app.cli.words import parse_clock
-from app.wording import exact_clock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -217,6 +216,7 @@ def _n_of_patient(vault: Vault, recording: StoredRecording) -> int:
 
 
 def _taught(corrections: Corrections, asked: _Asked) -> list[Correction]:
+    from app.wording import exact_clock
     from ml.personal import Correction
 
     now, recording = datetime.now(UTC), corrections.beats.recording
@@ -256,7 +256,7 @@ def _list(vault: Vault, recording: StoredRecording, *, json: bool) -> None:
 
 
 def _ask(vault: Vault, recording: StoredRecording, n: int, *, json: bool) -> None:
-    from app.wording import clock
+    from app.wording import clock, exact_clock
     from signals.ecg.beat import BeatClass
 
     _made(vault, recording)

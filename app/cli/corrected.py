@@ -7,8 +7,6 @@ from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from app.wording import exact_clock
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -145,6 +143,8 @@ class Result(NamedTuple):
         return [f"  {name:27}{before:>13}{after:>11}" for name, before, after in table]
 
     def _changes(self, *, every: bool) -> list[str]:
+        from app.wording import exact_clock
+
         beats = self.change.beats
         if not beats:
             would = "would have" if self.dry_run else "has"
@@ -187,6 +187,8 @@ def _kind(beat: BeatChange) -> tuple[str, str, str]:
 
 def rows(corrections: dict[int, Correction], rate: float) -> list[str]:
     """Return a line for each correction; for many beats that were marked at once, one."""
+    from app.wording import exact_clock
+
     lines = []
     for (made, one_by_one), group in groupby(
         corrections.items(), key=lambda pair: (pair[1].made, pair[1].family is None)
