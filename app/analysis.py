@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from app import __version__
 from app.gathered import Gathered
-from app.leads import AnalysisError, choose_leads, to_millivolts
+from app.leads import AnalysisError, choose_leads, in_millivolts
 from app.report import Lead, ModelUsed, Provenance, Report, Subject
 from ml.registry import bundle_for
 from ml.tasks.beats import BeatClassifier, ClassifiedBeats
@@ -39,6 +39,7 @@ from signals.stretches import joined
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from app.corrections import CorrectedBeats
     from app.report import Beats
     from ml.bundle import Bundle
     from signals.ecg.families import FamilyTable
@@ -114,6 +115,8 @@ class EcgAnalyzer:
         What beats are classified, waves are found and rhythm is told with.
     strip_s : float, optional
         Length of a recording that is a strip, 60 s or less, and has one rhythm; s.
+    corrected : CorrectedBeats, optional
+        Its beats by a reader's corrections; these classes go before the model's.
 
     Raises
     ------
@@ -127,6 +130,7 @@ class EcgAnalyzer:
         rails: Sequence[tuple[float, float]],
         models: EcgModels,
         strip_s: float | None = None,
+        corrected: CorrectedBeats | None = None,
     ) -> None:
         self._rate = rate
         self._n_leads = len(rails)
@@ -135,6 +139,7 @@ class EcgAnalyzer:
         self._detector = QrsDetector(rate, rails)
         self._fibrillation = VentricularDetector(rate, len(rails))
         self._classifier = BeatClassifier(models.beats, rate, len(rails))
+        self._corrected = corrected
         self._delineator = WaveDelineator(models.waves, rate, len(rails))
         self._is_strip = strip_s is not None
         limits = None if strip_s is None else RhythmThresholds.for_strip(strip_s)
@@ -187,6 +192,8 @@ class EcgAnalyzer:
             settled = self._fibrillation.settled
             ready = min(ready, int(np.searchsorted(self._beats.samples, settled)))
         known, self._beats = self._beats.parted(ready)
+        if self._corrected:
+            known = self._corrected.instead_of(known)
         shapes, self._waves = self._waves.parted(ready)
         under_way = self._fibrillation.under_way
         fresh = [*breaks, *found.unclear, *fibrillation, *([under_way] if under_way else [])]
@@ -251,6 +258,7 @@ def analyze_recording(
     *,
     leads: Sequence[str] | None = None,
     progress: Callable[[float], None] | None = None,
+    corrected: CorrectedBeats | None = None,
 ) -> Report:
     """Return what the models and the rules find in a recording.
 
@@ -262,6 +270,8 @@ def analyze_recording(
         Labels of the ECG leads, where the file's labels do not tell.
     progress : callable, optional
         Called with the share done, 0 to 1. What it raises ends the analysis.
+    corrected : CorrectedBeats, optional
+        Its beats by a reader's corrections, which everything that is found then follows.
 
     Raises
     ------
@@ -273,16 +283,12 @@ def analyze_recording(
     chosen = choose_leads(recording, leads)
     channels = [recording.channels[index] for index in chosen]
     rate = channels[0].rate
-    factors, doubts = zip(*(to_millivolts(recording, index) for index in chosen), strict=True)
-    rails = [
-        (low * factor, high * factor)
-        for (low, high), factor in zip((c.physical_range for c in channels), factors, strict=True)
-    ]
+    scales = in_millivolts(recording, chosen)
     models = EcgModels.shipped()
     is_short = recording.duration <= SHORT_S
     strip_s = recording.duration if is_short else None
     try:
-        analyzer = EcgAnalyzer(rate, rails, models, strip_s)
+        analyzer = EcgAnalyzer(rate, scales.rails, models, strip_s, corrected)
     except ValueError as error:
         raise AnalysisError(f"{channels[0].label}: {error}") from error
 
@@ -293,17 +299,16 @@ def analyze_recording(
         )
     labels = [channel.label for channel in channels]
     gathered = Gathered(rate, labels, is_strip=is_short)
-    in_millivolts = np.asarray(factors, np.float32)[:, np.newaxis]
     # many beats at once cost less each; many leads at once cost memory
     block_s = float(np.clip(_BLOCK_VALUES / (rate * len(chosen)), *_BLOCK_S))
     for block in recording.blocks(chosen, block_s):
-        samples = block.samples * in_millivolts
+        samples = block.samples * scales.factors
         gathered.add(analyzer.push(samples))
         if progress is not None:
             progress((block.start + block.samples.shape[1]) / channels[0].n_samples)
     gathered.add(analyzer.finish())
     families = analyzer.families
-    beats = gathered.report_beats(families)
+    beats = gathered.report_beats(families, corrected.by_reader if corrected else None)
     median = (
         _on_median_beat(samples, beats, models.waves, labels) if is_short and len(beats) else None
     )
@@ -315,7 +320,7 @@ def analyze_recording(
             duration_s=recording.duration,
             start=recording.start,
             leads=tuple(Lead(channel.label, channel.rate) for channel in channels),
-            repairs=recording.repairs + tuple(doubt for doubt in doubts if doubt),
+            repairs=recording.repairs + scales.doubts,
         ),
         provenance=Provenance(
             software=f"tracekeep {__version__}",
@@ -323,6 +328,7 @@ def analyze_recording(
             input_sha256=recording.sha256(),
             models=tuple(ModelUsed(bundle.id, bundle.sha256) for bundle in models),
             runtime=analyzer.runtime,
+            corrections=corrected.n_corrections if corrected else 0,
         ),
         **parts._asdict(),
     )

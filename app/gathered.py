@@ -37,7 +37,7 @@ from signals.ecg.hrv import heart_rate_variability
 from signals.ecg.intervals import IntervalMeter, IntervalSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from app.analysis import Events
     from ml.tasks.rhythm import RhythmWindow
@@ -193,22 +193,30 @@ class Gathered:
             summary=summary,
         )
 
-    def report_beats(self, families: FamilyTable) -> Beats:
+    def report_beats(
+        self, families: FamilyTable, by_reader: NDArray[np.int64] | None = None
+    ) -> Beats:
         """Return the beats as they are reported.
 
         In atrial fibrillation no beat comes early, for there is no rhythm that it could come
         before: what the model takes for supraventricular ectopy there is reported as N.
+
+        Parameters
+        ----------
+        families : FamilyTable
+            Of these beats.
+        by_reader : numpy.ndarray, int64, optional
+            R peaks of beats whose class a reader gave: they keep it.
         """
         beats = ClassifiedBeats.joined(self._beats)
         times = beats.samples / self._rate
         classes = beats.classes.copy()
         unsure = beats.unsure.copy()
-        for episode in self._episodes:
-            if episode.kind is RhythmKind.ATRIAL_FIBRILLATION:
-                inside = (times >= episode.onset) & (times <= episode.end)
-                not_early = inside & (classes == BeatClass.S)
-                classes[not_early] = BeatClass.N
-                unsure[not_early] = False
+        not_early = in_fibrillation(times, self._episodes) & (classes == BeatClass.S)
+        if by_reader is not None:
+            not_early &= ~np.isin(beats.samples, by_reader)
+        classes[not_early] = BeatClass.N
+        unsure[not_early] = False
         given = beats.probabilities[np.arange(len(classes)), classes]
         return Beats(
             self._rate,
@@ -224,6 +232,17 @@ class Gathered:
             ),
             np.flatnonzero(unsure),
         )
+
+
+def in_fibrillation(
+    times: NDArray[np.float64], found: Iterable[Episode | Finding]
+) -> NDArray[np.bool_]:
+    """Return which of the times, s, lie in an episode of atrial fibrillation."""
+    inside = np.zeros(len(times), np.bool_)
+    for one in found:
+        if one.kind == RhythmKind.ATRIAL_FIBRILLATION:
+            inside |= (times >= one.onset) & (times <= one.end)
+    return inside
 
 
 def _milliseconds(points: NDArray[np.float32]) -> NDArray[np.int16]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from signals.recording import MILLIVOLT, Channel, ChannelKind, Recording
 
@@ -19,6 +20,24 @@ _SCALED_FROM_S = 300
 
 class AnalysisError(Exception):
     """A recording was read but cannot be analysed; the message says why, in plain words."""
+
+
+class Scales(NamedTuple):
+    """What brings samples of channels to mV.
+
+    Parameters
+    ----------
+    factors : numpy.ndarray, shape (channels, 1), float32
+        What physical values are multiplied by.
+    rails : list of (float, float)
+        The least and greatest value that each channel's converter can give, mV.
+    doubts : tuple of str
+        What is doubtful about it, in words.
+    """
+
+    factors: NDArray[np.float32]
+    rails: list[tuple[float, float]]
+    doubts: tuple[str, ...]
 
 
 def choose_leads(recording: Recording, labels: Sequence[str] | None = None) -> list[int]:
@@ -69,7 +88,21 @@ def _grid(channel: Channel) -> tuple[float, int]:
     return channel.rate, channel.n_samples
 
 
-def to_millivolts(recording: Recording, index: int) -> tuple[float, str]:
+def in_millivolts(recording: Recording, chosen: Sequence[int]) -> Scales:
+    """Return how the samples of some channels become millivolts."""
+    factors, doubts = zip(*(_to_millivolts(recording, index) for index in chosen), strict=True)
+    ranges = (recording.channels[index].physical_range for index in chosen)
+    return Scales(
+        np.asarray(factors, np.float32)[:, np.newaxis],
+        [
+            (low * factor, high * factor)
+            for (low, high), factor in zip(ranges, factors, strict=True)
+        ],
+        tuple(doubt for doubt in doubts if doubt),
+    )
+
+
+def _to_millivolts(recording: Recording, index: int) -> tuple[float, str]:
     """Return the factor to mV, and what is doubtful about it in words, empty if nothing."""
     channel = recording.channels[index]
     if channel.unit.volts is not None:

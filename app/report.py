@@ -113,6 +113,8 @@ class Provenance:
         The bundles that took part.
     runtime : str
         What ran the models: name and version.
+    corrections : int
+        How many corrections by a reader the classes of the beats follow.
     """
 
     software: str
@@ -120,6 +122,7 @@ class Provenance:
     input_sha256: str
     models: tuple[ModelUsed, ...]
     runtime: str
+    corrections: int = 0
 
 
 class _Columns:

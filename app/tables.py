@@ -390,10 +390,10 @@ def _families(beats: Beats, families: tuple[Family, ...]) -> Table:
     known = [family for family in families if family.id != OTHER][:_FAMILIES_SHOWN]
     rows: list[tuple[str, ...]] = []
     moments: list[float | None] = []
-    for number, family in enumerate(known, start=1):
+    for family in known:
         own = np.flatnonzero(beats.families == family.id)
         usual = BeatClass(int(np.bincount(beats.classes[own]).argmax())) if len(own) else None
-        name = f"{number}, mostly {class_name(usual)}" if usual is not None else f"{number}"
+        name = f"{family.id}, mostly {class_name(usual)}" if usual is not None else f"{family.id}"
         first = float(beats.times[own[0]]) if len(own) else None
         when = NONE if first is None else clock(first)
         rows.append((name, f"{family.n_beats:,}", _share(family.n_beats, len(beats)), when))
@@ -403,5 +403,5 @@ def _families(beats: Beats, families: tuple[Family, ...]) -> Table:
         rows.append(("Other shapes", f"{rest:,}", _share(rest, len(beats)), ""))
         moments.append(None)
     return Table(
-        "Beats by shape", ("", "Beats", "Share", "First"), tuple(rows), moments=tuple(moments)
+        "Beats by shape", ("Family", "Beats", "Share", "First"), tuple(rows), moments=tuple(moments)
     )

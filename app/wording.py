@@ -166,6 +166,12 @@ def clock(seconds: float) -> str:
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
+def exact_clock(seconds: float) -> str:
+    """Return a moment of a recording to a hundredth of a second: ``0:01:02.50``."""
+    whole, hundredths = divmod(round(seconds * 100), 100)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}.{hundredths:02d}"
+
+
 def describe(finding: Finding) -> str:
     """Return a finding in one line: ``Ventricular tachycardia, 5 beats, 164 bpm``."""
     kind = kind_name(finding.kind)

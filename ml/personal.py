@@ -54,6 +54,7 @@ __all__ = [
     "PersonalPattern",
     "ReadBeats",
     "Reason",
+    "members",
 ]
 
 SCHEMA = "tracekeep-personal"
@@ -185,18 +186,18 @@ class PersonalPattern:
             lessons[correction] = Lesson.of(correction, beats, answers)
         return self._of(lessons.values(), self.model)
 
-    def without(self, correction: Correction) -> Self:
-        """Return the pattern as if that correction had never been made.
+    def without(self, corrections: Iterable[Correction]) -> Self:
+        """Return the pattern as if those corrections had never been made.
 
         Raises
         ------
         ValueError
-            If it was not.
+            If one of them was not.
         """
-        rest = [lesson for lesson in self.lessons if lesson.correction != correction]
-        if len(rest) == len(self.lessons):
+        undone = set(corrections)
+        if not undone <= set(self.corrections):
             raise ValueError("that correction is not part of the pattern")
-        return self._of(rest, self.model)
+        return self._of((one for one in self.lessons if one.correction not in undone), self.model)
 
     def relearned(self, model: str, recordings: Sequence[ReadBeats], decision: Decision) -> Self:
         """Return what another model learns from the same corrections.

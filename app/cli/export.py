@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.corrected import report_of
 from app.cli.exits import CommandError
 from app.cli.options import (
     Access,
+    CorrectedOption,
     IdArgument,
     JsonOption,
     PassphraseCommandOption,
@@ -52,6 +54,7 @@ def export(
             help="Write there, whole or not at all (default: stdout).",
         ),
     ] = None,
+    corrected: CorrectedOption = False,
     vault: VaultOption = None,
     passphrase_file: PassphraseFileOption = None,
     passphrase_command: PassphraseCommandOption = None,
@@ -66,7 +69,8 @@ def export(
         raise typer.BadParameter("--json and --format csv exclude each other without --out")
     with Access(vault, passphrase_file, passphrase_command, recovery_key_file).open() as opened:
         recording = opened.recording(recording_id)
-        text = _text(opened.report(recording.id), format)
+        report = report_of(opened, recording, corrected=corrected, quiet=json)
+    text = _text(report, format)
     if out is None:
         print(text, end="")
         return

@@ -58,6 +58,14 @@ RecoveryKeyFileOption = Annotated[
         help="Open with the recovery key in a file: for when the passphrase is lost.",
     ),
 ]
+CorrectedOption = Annotated[
+    bool,
+    typer.Option(
+        "--corrected",
+        help="By the corrections of a reader (see `correct`): the recording is analysed anew with "
+        "them, and what the vault keeps stays as it is.",
+    ),
+]
 PathsArgument = Annotated[
     list[Path],
     typer.Argument(

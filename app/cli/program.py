@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from app import __version__
 from app.cli.analyze import analyze
 from app.cli.annotate import annotate
+from app.cli.correct import correct
 from app.cli.desktop import desktop
 from app.cli.evaluate import evaluate
 from app.cli.exits import EPILOG, errors_to_exit_codes
@@ -87,6 +88,7 @@ _add(program, "annotate", annotate)
 _add(program, "evaluate", evaluate)
 _add(program, "list", list_recordings)
 _add(program, "show", show)
+_add(program, "correct", correct)
 _add(program, "export", export)
 _add(program, "strip", strip)
 _add(program, "desktop", desktop)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from app.cli.corrected import n_corrections, pattern_of, report_of
 from app.cli.list import facts
 from app.cli.options import (
     Access,
+    CorrectedOption,
     IdArgument,
     JsonOption,
     PassphraseCommandOption,
@@ -17,7 +19,7 @@ from app.cli.options import (
     RecoveryKeyFileOption,
     VaultOption,
 )
-from app.cli.output import printable, say, say_json
+from app.cli.output import note, printable, say, say_json
 from app.cli.words import moment, patient_name
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from app.report import Finding, Report
     from app.tables import Table
-    from app.vault import StoredRecording
+    from app.vault import StoredRecording, Vault
 
 _FEW = 30  # findings that are all listed
 _LONGEST = 3
@@ -47,24 +49,85 @@ def show(
             "kind, and every column of the hours.",
         ),
     ] = False,
+    corrected: CorrectedOption = False,
     json: JsonOption = False,
 ) -> None:
     """Show what was found in a recording, and how.
 
-    With --json: {"recording": as in `list`, "report": as in `export`, without the single beats}.
+    With --json: {"recording": as in `list`, "report": as in `export`, without the single beats,
+    "corrections": {"of_recording", "of_patient", "marked_otherwise": how many beats a reader gave
+    another class than the report does}, or null where there are none}.
     """
     with Access(vault, passphrase_file, passphrase_command, recovery_key_file).open() as opened:
         recording = opened.recording(recording_id)
-        report = opened.report(recording.id)
+        report = report_of(opened, recording, corrected=corrected, quiet=json)
+        known = _corrected(opened, recording, report)
     if json:
         values = report.to_dict()
         del values["beats"]
-        say_json({"recording": facts(recording), "report": values})
+        corrections = known and known._asdict()
+        say_json({"recording": facts(recording), "report": values, "corrections": corrections})
         return
-    say("\n".join(_lines(recording, report, every)))
+    say("\n".join(_lines(recording, report, every, known)))
 
 
-def _lines(recording: StoredRecording, report: Report, every: bool) -> list[str]:  # noqa: FBT001
+class _Corrected(NamedTuple):
+    """How much a reader corrected."""
+
+    of_recording: int
+    of_patient: int
+    marked_otherwise: int
+
+
+def _corrected(vault: Vault, recording: StoredRecording, report: Report) -> _Corrected | None:
+    """Return what a reader corrected; None if nothing, or if the vault lost it."""
+    from app.vault import VaultDamagedError
+
+    try:
+        pattern = pattern_of(vault, recording)
+    except VaultDamagedError as error:  # the report is whole
+        note(f"tracekeep: {error}")
+        return None
+    if pattern is None:
+        return None
+    from app.corrections import n_marked_otherwise
+
+    own = [one for one in pattern.corrections if one.recording == recording.input_sha256]
+    marked = n_marked_otherwise(report, pattern)
+    return _Corrected(len(own), len(pattern.corrections), marked)
+
+
+def _about(corrected: _Corrected, recording: StoredRecording, report: Report) -> list[str]:
+    """Return what a reader of the report must know of the corrections."""
+    if followed := report.provenance.corrections:
+        return [
+            "Corrections by a reader",
+            f"  What is below follows {n_corrections(followed)} of this patient.",
+            "  The vault keeps the report as it was made.",
+            "",
+        ]
+    own, elsewhere = corrected.of_recording, corrected.of_patient - corrected.of_recording
+    counts = [f"{own:,} of this recording"] if own else []
+    counts += [f"{elsewhere:,} of other recordings of this patient"] if elsewhere else []
+    n = corrected.marked_otherwise
+    beats = f"{'1 marked beat has' if n == 1 else f'{n:,} marked beats have'} another class"
+    short = recording.id[:8]
+    return [
+        "Corrections by a reader",
+        f"  {' and '.join(counts)}: {beats} than below; beats like them may follow.",
+        f"  What is below does not follow them: tracekeep show {short} --corrected does",
+        f"  What they change: tracekeep correct {short}",
+        *([f"  To take them back: tracekeep correct {short} --undo all"] if own else []),
+        "",
+    ]
+
+
+def _lines(
+    recording: StoredRecording,
+    report: Report,
+    every: bool,  # noqa: FBT001
+    corrected: _Corrected | None = None,
+) -> list[str]:
     from app import wording
     from app.report import NOTICE
     from app.tables import main_tables, summary_tables
@@ -83,6 +146,8 @@ def _lines(recording: StoredRecording, report: Report, every: bool) -> list[str]
     )
     if report.subject.repairs:
         lines += ["The file was not in order", *(f"  {r}" for r in report.subject.repairs), ""]
+    if corrected:
+        lines += _about(corrected, recording, report)
     for table in main_tables(report):
         lines += _table(table, every)
     lines += [*_findings(report.findings, every), ""]
@@ -97,6 +162,7 @@ def _lines(recording: StoredRecording, report: Report, every: bool) -> list[str]
             ("Analysed", made.analysed_at),
             *(("Model", f"{used.id}, SHA-256 {used.sha256}") for used in made.models),
             ("Run by", made.runtime),
+            *([("Reader", n_corrections(made.corrections))] if made.corrections else []),
             ("Input", f"SHA-256 {made.input_sha256}"),
         ],
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +18,7 @@ from app.cli.options import (
     VaultOption,
 )
 from app.cli.output import note, say_json
+from app.cli.words import parse_clock
 
 if TYPE_CHECKING:
     from app.report import Report
@@ -53,7 +53,7 @@ def strip(
     """
     if out.suffix.lower() != ".png":
         raise typer.BadParameter(f"{out} does not end in .png", param_hint="--out")
-    begins = None if at is None else _parse_clock(at)
+    begins = None if at is None else parse_clock(at)
     try:
         from app.drawing.strip import StripError, save_strip
     except ImportError as error:
@@ -88,11 +88,3 @@ def strip(
 def _first_finding(report: Report) -> float:
     onset = min((finding.onset for finding in report.findings), default=0.0)
     return max(0.0, onset - _BEFORE_S)
-
-
-def _parse_clock(text: str) -> float:
-    match = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)", text)
-    if match is None:
-        raise typer.BadParameter(f"{text!r} is no time such as 1:02:03, 2:03 or 3.5")
-    hours, minutes, seconds = match.groups(default="0")
-    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)

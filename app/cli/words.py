@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
+
+import typer
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,3 +31,18 @@ def patient_name(patient: Patient) -> str:
 def moment(start: datetime | None) -> str:
     """Return when a recording was made, to the minute."""
     return start.isoformat(sep=" ", timespec="minutes") if start else "not known"
+
+
+def parse_clock(text: str) -> float:
+    """Return how many seconds a time such as ``1:02:03``, ``2:03`` or ``3.5`` is.
+
+    Raises
+    ------
+    typer.BadParameter
+        If it is none.
+    """
+    match = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)", text)
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is no time such as 1:02:03, 2:03 or 3.5")
+    hours, minutes, seconds = match.groups(default="0")
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)

@@ -140,7 +140,13 @@ reports = st.builds(
     Report,
     subject=subjects,
     provenance=st.builds(
-        Provenance, _text, _text, _text, _tuples(st.builds(ModelUsed, _text, _text)), _text
+        Provenance,
+        _text,
+        _text,
+        _text,
+        _tuples(st.builds(ModelUsed, _text, _text)),
+        _text,
+        st.integers(0, 9),
     ),
     beats=beats(),
     windows=windows(),

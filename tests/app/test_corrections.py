@@ -11,6 +11,8 @@ import pytest
 
 from app.analysis import analyze_recording
 from app.corrections import CorrectionError, Corrections, corrections_of, read_beats
+from app.gathered import in_fibrillation
+from app.leads import AnalysisError
 from app.vault import Vault, VaultDamagedError
 from ml.personal import Correction, Ground
 from ml.registry import bundle_for
@@ -140,13 +142,13 @@ def test_what_is_taught_is_told_kept_and_undone(case: Case) -> None:
     answers = again.answers()
     assert {c: int((answers.classes == c).sum()) for c in BeatClass} == change.after
 
-    back = again.undo(mark)
+    back = again.undo([mark])
     assert (back.before, back.after) == (change.after, change.before)
     assert [beat.sample for beat in back.beats] == [beat.sample for beat in change.beats]
     assert all(beat.reason is None for beat in back.beats)
     assert case.vault.pattern_of(case.ids[0]) is None
     with pytest.raises(CorrectionError, match="taken back"):
-        again.undo(mark)
+        again.undo([mark])
 
 
 def test_a_pattern_is_the_patients_and_no_one_elses(case: Case) -> None:
@@ -166,11 +168,55 @@ def test_the_report_stays_as_it_was_made(case: Case) -> None:
     assert case.vault.check(1.0).damages == ()
 
 
+def test_a_report_made_anew_without_corrections_is_the_same(case: Case) -> None:
+    made = Corrections(case.vault, case.ids[0]).report()
+    at = case.reports[0].provenance.analysed_at
+    same = dataclasses.replace(made.provenance, analysed_at=at)
+    assert dataclasses.replace(made, provenance=same) == case.reports[0]
+
+
+def test_a_report_made_anew_follows_the_corrections_in_all_it_says(case: Case) -> None:
+    corrections = Corrections(case.vault, case.ids[0])
+    beats, report = corrections.beats, case.reports[0]
+    model = BUNDLE.decision.classes(beats.logits)
+    suppressed = np.flatnonzero((model == BeatClass.S) & (report.beats.classes == BeatClass.N))
+    in_row = np.arange(50, 54)
+    corrections.teach(
+        _marks(corrections, BeatClass.V, *in_row) + _marks(corrections, BeatClass.S, suppressed[3])
+    )
+    shares: list[float] = []
+    made = corrections.report(shares.append)
+    assert shares[-1] == 1.0
+    # corrected beats move the ends of fibrillation, in which no beat comes early
+    before, after = (in_fibrillation(made.beats.times, r.findings) for r in (report, made))
+    differ = made.beats.classes != corrections.answers().classes
+    assert not (differ & (before == after)).any()
+    assert set(made.beats.classes[differ].tolist()) <= {BeatClass.N, BeatClass.S}
+    marked = [*in_row.tolist(), int(suppressed[3])]
+    assert set(made.beats.percent[marked].tolist()) == {100}
+    assert not set(made.beats.unsure) & set(marked)
+    onset, end = made.beats.times[[50, 53]]
+    (run,) = [f for f in made.findings if f.onset <= onset and f.end >= end and f.n_beats == 4]
+    assert "idioventricular" in run.kind or "ventricular tachycardia" in run.kind
+    assert run not in report.findings
+    assert made.summary is not None
+    assert report.summary is not None
+    assert made.summary.ventricular.beats >= report.summary.ventricular.beats + 4
+    assert made.beats.waves == report.beats.waves
+    assert case.vault.report(case.ids[0]) == report
+
+
+def test_another_recordings_corrected_beats_are_refused(case: Case) -> None:
+    corrected = Corrections(case.vault, case.ids[0])._corrected()
+    with pytest.raises(AnalysisError, match="not those that were corrected"):
+        analyze_recording(case.recordings[2], corrected=corrected)
+
+
 def test_where_there_is_no_beat_nothing_is_kept(case: Case) -> None:
     corrections = Corrections(case.vault, case.ids[0])
     marks = _marks(corrections, BeatClass.S, 50, 51)
     between = (marks[0].sample + marks[1].sample) // 2
-    with pytest.raises(CorrectionError, match=r"no beat was found at \d+\.\d\d s"):
+    with pytest.raises(CorrectionError, match=r"no beat was found at 0:0\d:\d\d\.\d\d$"):
         corrections.teach([marks[0], dataclasses.replace(marks[1], sample=between)])
     assert case.vault.pattern_of(case.ids[0]) is None
 

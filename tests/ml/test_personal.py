@@ -126,9 +126,9 @@ def test_a_correction_taken_back_was_never_made(
 ) -> None:
     gone = data.draw(st.sampled_from(made))
     rest = [each for each in made if each != gone]
-    assert taught(*made).without(gone) == taught(*rest)
+    assert taught(*made).without([gone]) == taught(*rest)
     with pytest.raises(ValueError, match="not part"):
-        taught(*rest).without(gone)
+        taught(*rest).without([gone])
 
 
 @unhurried
@@ -238,7 +238,7 @@ def test_the_later_of_two_corrections_of_a_beat_counts() -> None:
         pattern = taught(*made)
         assert pattern.corrections == (early, late)
         assert pattern.apply(read_beats(), DECISION).classes[3] == F
-    assert taught(early, late).without(late).apply(read_beats(), DECISION).classes[3] == V
+    assert taught(early, late).without([late]).apply(read_beats(), DECISION).classes[3] == V
 
 
 def test_what_is_learned_holds_in_another_recording_but_families_do_not() -> None:

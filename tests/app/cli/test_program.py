@@ -22,6 +22,7 @@ _COMMANDS = [
     ["annotate"],
     ["list"],
     ["show"],
+    ["correct"],
     ["export"],
     ["desktop"],
     ["vault", "create"],

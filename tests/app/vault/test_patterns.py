@@ -57,7 +57,7 @@ def test_a_pattern_is_replaced_only_where_it_is_the_one_expected(
 ) -> None:
     path = filled.copy(tmp_path)
     whole = make_pattern(filled.recordings[0])
-    part = whole.without(whole.corrections[0])
+    part = whole.without([whole.corrections[0]])
     with filled.open(path) as one, filled.open(path) as other:
         first = one.recordings()[1].id
         assert one.replace_pattern(first, None, part)
