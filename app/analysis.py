@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from app.report import Beats
+    from ml.adaptive import Work
     from ml.bundle import Bundle
     from signals.ecg.families import FamilyTable
 
@@ -152,6 +153,11 @@ class EcgAnalyzer:
     def runtime(self) -> str:
         """What runs the models: name and version."""
         return self._classifier.runtime
+
+    @property
+    def work(self) -> Work:
+        """How much was computed for the classes of the beats so far."""
+        return self._classifier.work
 
     @property
     def families(self) -> FamilyTable:
@@ -323,6 +329,7 @@ def analyze_recording(
             input_sha256=recording.sha256(),
             models=tuple(ModelUsed(bundle.id, bundle.sha256) for bundle in models),
             runtime=analyzer.runtime,
+            work=analyzer.work,
         ),
         **parts._asdict(),
     )

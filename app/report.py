@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.report_gate import column_of, faults, finite, plain
+from ml.adaptive import Work
 from signals.ecg.beat import BeatClass
 from signals.ecg.ectopy import EctopyCounts
 from signals.ecg.hrv import HrvSummary
@@ -113,6 +114,8 @@ class Provenance:
         The bundles that took part.
     runtime : str
         What ran the models: name and version.
+    work : Work or None
+        How much was computed for the classes of the beats; None where that was not counted.
     """
 
     software: str
@@ -120,6 +123,7 @@ class Provenance:
     input_sha256: str
     models: tuple[ModelUsed, ...]
     runtime: str
+    work: Work | None = None
 
 
 class _Columns:

@@ -75,6 +75,7 @@ class Tiers:
     def answer(
         self,
         unchanged: NDArray[np.bool_],
+        prepare: Callable[[NDArray[np.intp]], None],
         quick: Callable[[NDArray[np.intp]], NDArray[np.bool_]],
         full: Callable[[NDArray[np.intp]], NDArray[np.bool_]],
     ) -> NDArray[np.int8]:
@@ -84,6 +85,8 @@ class Tiers:
         ----------
         unchanged : numpy.ndarray, shape (n,)
             Which of them may be skipped.
+        prepare : callable
+            Called with places of items that will be asked for: many at once cost less each.
         quick : callable
             Called once at most, with the places of the changed ones; returns where the small
             network is sure.
@@ -99,25 +102,24 @@ class Tiers:
         n = len(unchanged)
         number = self._met + np.arange(n)
         audited = unchanged & ((self._unchanged + np.cumsum(unchanged) - 1) % AUDIT_EVERY == 0)
-        tiers = np.full(n, Tier.SKIPPED, np.int8)
-        changed = np.flatnonzero(~unchanged)
-        tiers[changed] = Tier.FULL
-        if len(changed):
-            tiers[changed[quick(changed)]] = Tier.QUICK
-        wanted = tiers == Tier.FULL
         trusted_from = np.full(n + 1, self._trusted_from)
+        wanted = ~unchanged | audited | (number < trusted_from[:-1])
+        prepare(np.flatnonzero(wanted))
+        changed = np.flatnonzero(~unchanged)
+        sure = changed[quick(changed)]
+        wanted[sure] = False
         asked = np.zeros(n, np.bool_)
         # an unusual answer has the unchanged after it asked, of which one may be unusual in turn
-        while True:
-            wanted |= unchanged & (audited | (number < trusted_from[:-1]))
-            places = np.flatnonzero(wanted & ~asked)
-            if not len(places):
-                break
+        while len(places := np.flatnonzero(wanted & ~asked)):
             asked[places] = True
+            prepare(places)
             unusual = places[~full(places)]
             unusual = unusual[unchanged[unusual]]
             trusted_from[unusual + 1] = number[unusual] + PROBATION + 1
             np.maximum.accumulate(trusted_from, out=trusted_from)
+            wanted |= unchanged & (number < trusted_from[:-1])
+        tiers = np.full(n, Tier.SKIPPED, np.int8)
+        tiers[sure] = Tier.QUICK
         tiers[wanted] = Tier.FULL
         self._met += n
         self._unchanged += int(unchanged.sum())

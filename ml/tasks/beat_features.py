@@ -348,7 +348,8 @@ class MeasuredBeats:
         like &= rows.kinship[own, _IN_DOMINANT] == 1
         on_time = np.maximum(np.abs(before), np.abs(after)) <= _UNCHANGED_RR
         on_time &= np.abs(rows.rhythm[own, _BEFORE_SLOW]) <= _UNCHANGED_TEMPO
-        return like & on_time & self._compared
+        unchanged: NDArray[np.bool_] = like & on_time & self._compared
+        return unchanged
 
     def inputs(self, which: NDArray[np.intp] | None = None) -> BeatInputs:
         """Return what the network sees of the beats at the places `which`, of all by default."""

@@ -194,7 +194,7 @@ class BeatClassifier:
         shapes = np.empty((n, LEADS, GRID_POINTS, 2), np.float32)
         logits = np.zeros((n, len(LABELS)), np.float32)
 
-        def see(places: NDArray[np.intp]) -> None:
+        def prepare(places: NDArray[np.intp]) -> None:
             new = places[~seen[places]]
             if len(new):
                 inputs = beats.inputs(new if len(new) < n else None)
@@ -202,21 +202,19 @@ class BeatClassifier:
                 seen[new] = True
 
         def quick(places: NDArray[np.intp]) -> NDArray[np.bool_]:
-            if self._quick is None:
+            if self._quick is None or not len(places):
                 return np.zeros(len(places), np.bool_)
-            see(places)
             said = self._decision.probabilities(self._quick.run(features[places])[0])
             sure: NDArray[np.bool_] = said[:, BeatClass.N] >= _SURE
             return sure
 
         def full(places: NDArray[np.intp]) -> NDArray[np.bool_]:
-            see(places)
             logits[places] = self._model.run(features[places], shapes[places])[self._logits]
             usual: NDArray[np.bool_] = self._decision.classes(logits[places]) == BeatClass.N
             return usual
 
         unchanged = beats.unchanged() if self._adaptive else np.zeros(n, np.bool_)
-        tiers = self._tiers.answer(unchanged, quick, full)
+        tiers = self._tiers.answer(unchanged, prepare, quick, full)
         read = tiers == Tier.FULL
         probabilities = _SHARES[np.minimum(tiers, Tier.QUICK)]
         probabilities[read] = self._decision.probabilities(logits[read])

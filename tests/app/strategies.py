@@ -23,6 +23,7 @@ from app.report import (
     Waves,
     Windows,
 )
+from ml.adaptive import Work
 from signals.ecg.beat import BeatClass
 from signals.ecg.ectopy import EctopyCounts, ExtremeRun
 from signals.ecg.hrv import HrvSummary
@@ -140,7 +141,13 @@ reports = st.builds(
     Report,
     subject=subjects,
     provenance=st.builds(
-        Provenance, _text, _text, _text, _tuples(st.builds(ModelUsed, _text, _text)), _text
+        Provenance,
+        _text,
+        _text,
+        _text,
+        _tuples(st.builds(ModelUsed, _text, _text)),
+        _text,
+        st.none() | st.builds(Work, *(st.integers(0, 2**40),) * 3),
     ),
     beats=beats(),
     windows=windows(),
