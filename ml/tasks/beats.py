@@ -34,7 +34,7 @@ _SURE = np.float32(0.9)
 
 The least that was tried; the development recordings, by patients not trained on, differ by it from
 the full answers in 0.004 % of the beats."""
-_SHARES = np.array(
+SHARES = np.array(
     [
         [0.9990, 0.0008, 0.0001, 0.00005, 0.00005],
         [0.9955, 0.0030, 0.0012, 0.0002, 0.0001],
@@ -216,7 +216,7 @@ class BeatClassifier:
         unchanged = beats.unchanged() if self._adaptive else np.zeros(n, np.bool_)
         tiers = self._tiers.answer(unchanged, prepare, quick, full)
         read = tiers == Tier.FULL
-        probabilities = _SHARES[np.minimum(tiers, Tier.QUICK)]
+        probabilities = SHARES[np.minimum(tiers, Tier.QUICK)]
         probabilities[read] = self._decision.probabilities(logits[read])
         classes = np.full(n, BeatClass.N, np.int8)
         classes[read] = self._decision.classes(logits[read])
