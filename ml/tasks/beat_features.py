@@ -36,7 +36,7 @@ from signals.ecg.families import Families, FamilyTable, Kinship
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_Places = slice | NDArray[np.intp]
+_Places = NDArray[np.intp]
 
 LEADS = 2
 LOOK_AHEAD_BEATS = 1
@@ -180,7 +180,7 @@ class _Rows:
     def __len__(self) -> int:
         return len(self.sample)
 
-    def __getitem__(self, part: _Places) -> Self:
+    def __getitem__(self, part: slice | _Places) -> Self:
         return type(self)(*(getattr(self, field.name)[part] for field in fields(self)))
 
     def __add__(self, other: Self) -> Self:
@@ -353,16 +353,12 @@ class MeasuredBeats:
 
     def inputs(self, which: NDArray[np.intp] | None = None) -> BeatInputs:
         """Return what the network sees of the beats at the places `which`, of all by default."""
-        at: _Places = slice(PAST_BEATS, self._stop) if which is None else PAST_BEATS + which
-        return _inputs(self._rows, at, compared=self._compared)
+        which = np.arange(len(self.samples)) if which is None else which
+        return _inputs(self._rows, PAST_BEATS + which, compared=self._compared)
 
 
 def _inputs_of(measured: Sequence[MeasuredBeats]) -> BeatInputs:
     return BeatInputs.joined([beats.inputs() for beats in measured] or [BeatInputs.none()])
-
-
-def _moved(at: _Places, by: int) -> _Places:
-    return slice(at.start + by, at.stop + by) if isinstance(at, slice) else at + by
 
 
 def _inputs(rows: _Rows, at: _Places, *, compared: bool) -> BeatInputs:
@@ -370,7 +366,7 @@ def _inputs(rows: _Rows, at: _Places, *, compared: bool) -> BeatInputs:
     own = rows[at]
     n = len(own)
     length = PAST_BEATS + LOOK_AHEAD_BEATS + 1
-    around = _moved(at, -PAST_BEATS)
+    around = at - PAST_BEATS
     exists = sliding_window_view(rows.sample > 0, length)[around]
     log_rr: Floats = sliding_window_view(rows.log_rr, length)[around]
     to_dominant: Floats = sliding_window_view(rows.kinship[:, _TO_DOMINANT], length)[around]
@@ -453,13 +449,9 @@ def _disorder(log_rr: Floats) -> Floats:
 def _likeness(rows: _Rows, at: _Places, exists: NDArray[np.bool_], log_rr: Floats) -> Floats:
     """Return how alike the beats `at` these places and their neighbours are, and to which ones."""
     unit, p_unit, own_rr = rows.unit[at], rows.p_unit[at], rows.log_rr[at]
-    n = len(unit)
-    qrs = np.empty((n, len(_OTHERS)), np.float32)
-    p = np.empty((n, len(_OTHERS)), np.float32)
-    for column, k in enumerate(_OTHERS):
-        other = _moved(at, k)
-        np.einsum("ij,ij->i", rows.unit[other], unit, out=qrs[:, column])
-        np.einsum("ij,ij->i", rows.p_unit[other], p_unit, out=p[:, column])
+    others = at[:, None] + np.array(_OTHERS)
+    qrs: Floats = np.einsum("nkj,nj->nk", rows.unit[others], unit)
+    p: Floats = np.einsum("nkj,nj->nk", rows.p_unit[others], p_unit)
     there = exists[:, _OTHER_PLACES]
     before = log_rr[:, _OTHER_PLACES]
     alike = there & (qrs > _ALIKE)
