@@ -9,7 +9,7 @@ them all: what adaptive and full differ in is then what the table tells, not how
 
 A day of Holter is 40 half hours from recordings with less than 2 % of beats other than N, and 8
 from the others, each recording of a kind counting alike: most of a real day is quiet. Every
-recording begins anew, with the probation of a first hour; a day has one.
+recording begins anew, with a probation of 64 beats; a real day has one.
 """
 
 from __future__ import annotations

@@ -197,7 +197,7 @@ class BeatClassifier:
         def prepare(places: NDArray[np.intp]) -> None:
             new = places[~seen[places]]
             if len(new):
-                inputs = beats.inputs(new if len(new) < n else None)
+                inputs = beats.inputs(new)
                 features[new], shapes[new] = inputs.features, inputs.shapes
                 seen[new] = True
 
