@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from app.corrections import CorrectedBeats
     from app.report import Beats
+    from ml.adaptive import Work
     from ml.bundle import Bundle
     from signals.ecg.families import FamilyTable
 
@@ -157,6 +158,11 @@ class EcgAnalyzer:
     def runtime(self) -> str:
         """What runs the models: name and version."""
         return self._classifier.runtime
+
+    @property
+    def work(self) -> Work:
+        """How much was computed for the classes of the beats so far."""
+        return self._classifier.work
 
     @property
     def families(self) -> FamilyTable:
@@ -329,6 +335,7 @@ def analyze_recording(
             models=tuple(ModelUsed(bundle.id, bundle.sha256) for bundle in models),
             runtime=analyzer.runtime,
             corrections=corrected.n_corrections if corrected else 0,
+            work=analyzer.work,
         ),
         **parts._asdict(),
     )

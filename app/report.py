@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.report_gate import column_of, faults, finite, plain
+from ml.adaptive import Work
 from signals.ecg.beat import BeatClass
 from signals.ecg.ectopy import EctopyCounts
 from signals.ecg.hrv import HrvSummary
@@ -115,6 +116,8 @@ class Provenance:
         What ran the models: name and version.
     corrections : int
         How many corrections by a reader the classes of the beats follow.
+    work : Work or None
+        How much was computed for the classes of the beats; None where that was not counted.
     """
 
     software: str
@@ -123,6 +126,7 @@ class Provenance:
     models: tuple[ModelUsed, ...]
     runtime: str
     corrections: int = 0
+    work: Work | None = None
 
 
 class _Columns:

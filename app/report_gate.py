@@ -61,6 +61,9 @@ def faults(report: Report, letters: Collection[str]) -> Iterator[str]:
     letters : collection of str
         Those that a quality is written in.
     """
+    work = report.provenance.work
+    if work is not None and min(work.skipped, work.quick, work.full) < 0:
+        yield "beats were read less than not at all"
     yield from _beats(report.beats)
     yield from _windows(report.windows, letters)
     if report.summary is not None:

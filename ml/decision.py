@@ -104,6 +104,12 @@ class Decision:
         shares: Floats = odds / odds.sum(axis=1, keepdims=True)
         return shares
 
+    def logits(self, probabilities: Floats) -> Floats:
+        """Return logits of which these are the calibrated probabilities, all of them above 0."""
+        offsets = np.array(self.offsets, np.float32)
+        logits: Floats = (np.log(probabilities) - offsets) / np.float32(self.scale)
+        return logits
+
     def classes(self, logits: Floats) -> NDArray[np.int8]:
         """Return the index of the class that is named, shape (n,)."""
         weighed = self._calibrated(logits) + np.array(self.thresholds, np.float32)

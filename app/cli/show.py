@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from app.report import Finding, Report
     from app.tables import Table
     from app.vault import StoredRecording, Vault
+    from ml.adaptive import Work
 
 _FEW = 30  # findings that are all listed
 _LONGEST = 3
@@ -46,7 +47,7 @@ def show(
         typer.Option(
             "--all",
             help="List every finding with the rule that made it, not only the longest of each "
-            "kind, and every column of the hours.",
+            "kind, every column of the hours, and how the beats were read.",
         ),
     ] = False,
     corrected: CorrectedOption = False,
@@ -163,6 +164,7 @@ def _lines(
             *(("Model", f"{used.id}, SHA-256 {used.sha256}") for used in made.models),
             ("Run by", made.runtime),
             *([("Reader", n_corrections(made.corrections))] if made.corrections else []),
+            *(_work(made.work) if every else []),
             ("Input", f"SHA-256 {made.input_sha256}"),
         ],
     )
@@ -209,6 +211,14 @@ def _findings(findings: Sequence[Finding], every: bool) -> list[str]:  # noqa: F
             longest = sorted(alike, key=lambda f: f.onset - f.end)[:_LONGEST]
             lines += [f"  {kind_name(kind)} ×{len(alike)}", *(f"  {line(f)}" for f in longest)]
     return lines
+
+
+def _work(work: Work | None) -> list[tuple[str, str]]:
+    """Return how the classes of the beats came about, if that is known."""
+    if work is None:
+        return []
+    told = f"{work.full:,} in full, {work.quick:,} by the quick model, {work.skipped:,} unchanged"
+    return [("Beats read", told)]
 
 
 def _block(title: str, rows: list[tuple[str, str]]) -> list[str]:

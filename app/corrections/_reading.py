@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from app.leads import AnalysisError, choose_leads, in_millivolts
 from ml.personal import ReadBeats
 from ml.tasks.beat_features import BeatFeatures
+from ml.tasks.beats import BeatClassifier, ClassifiedBeats
 from signals.ecg.qrs import QrsDetector
 from signals.recording import Recording
 
@@ -31,6 +32,10 @@ def read_beats(
     progress: Callable[[float], None] | None = None,
 ) -> ReadBeats:
     """Return the beats of a recording, the ones that its analysis finds, as the model sees them.
+
+    All are read in full, those that the analysis skipped too: what a reader teaches may concern any
+    of them. Where the full answer is another class than the analysis gave, the beat has logits that
+    say what the analysis said, so that nothing changes before a reader changes it.
 
     Parameters
     ----------
@@ -56,16 +61,23 @@ def read_beats(
     rate = channels[0].rate
     scales = in_millivolts(recording, chosen)
     detector, features = QrsDetector(rate, scales.rails), BeatFeatures(rate, len(chosen))
-    network = _Network(bundle)
+    network, analysis = _Network(bundle), BeatClassifier(bundle, rate, len(chosen))
+    said = []
     for block in recording.blocks(chosen, _BLOCK_S):
         samples = block.samples * scales.factors
-        network.take(features.push(samples, detector.push(samples).peaks))
+        found = detector.push(samples).peaks
+        network.take(features.push(samples, found))
+        said.append(analysis.push(samples, found))
         if progress is not None:
             progress((block.start + samples.shape[1]) / channels[0].n_samples)
     nothing = np.empty((len(chosen), 0), np.float32)
-    network.take(features.push(nothing, detector.finish().peaks))
+    found = detector.finish().peaks
+    network.take(features.push(nothing, found))
     network.take(features.finish())
+    reported = ClassifiedBeats.joined([*said, analysis.push(nothing, found), analysis.finish()])
     peaks, ids, embeddings, logits = network.columns()
+    other = bundle.decision.classes(logits) != reported.classes
+    logits[other] = bundle.decision.logits(reported.probabilities[other])
     families = features.family_table().settled(peaks, ids)
     return ReadBeats(recording.sha256(), bundle.sha256, rate, peaks, embeddings, logits, families)
 

@@ -23,6 +23,7 @@ from app.report import (
     Waves,
     Windows,
 )
+from ml.adaptive import Work
 from signals.ecg.beat import BeatClass
 from signals.ecg.ectopy import EctopyCounts, ExtremeRun
 from signals.ecg.hrv import HrvSummary
@@ -147,6 +148,7 @@ reports = st.builds(
         _tuples(st.builds(ModelUsed, _text, _text)),
         _text,
         st.integers(0, 9),
+        st.none() | st.builds(Work, *(st.integers(0, 2**40),) * 3),
     ),
     beats=beats(),
     windows=windows(),

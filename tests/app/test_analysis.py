@@ -104,6 +104,8 @@ def test_findings_are_in_order_of_time(report: Report) -> None:
 
 def test_the_report_says_how_it_came_to_be(holter: SimulatedEcg, report: Report) -> None:
     assert report.provenance.input_sha256 == holter.recording.sha256()
+    assert report.provenance.work is not None
+    assert report.provenance.work.total == len(report.beats)
     assert [(model.id, model.sha256) for model in report.provenance.models] == [
         (bundle.id, bundle.sha256) for bundle in EcgModels.shipped()
     ]

@@ -16,6 +16,7 @@ from app.leads import AnalysisError
 from app.vault import Vault, VaultDamagedError
 from ml.personal import Correction, Ground
 from ml.registry import bundle_for
+from ml.tasks.beat_features import MeasuredBeats
 from signals.ecg.beat import BeatClass
 from signals.recording import ArrayRecording, ChannelKind, Patient
 from signals.simulate import holter_scenario, simulate_ecg
@@ -23,6 +24,8 @@ from signals.simulate import holter_scenario, simulate_ecg
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from app.report import Report
 
@@ -104,6 +107,26 @@ def test_without_corrections_the_beats_are_as_reported(case: Case) -> None:
         np.testing.assert_array_equal(answers.classes, report.beats.classes)
         assert not answers.reasons
         assert corrections_of(case.vault, id_) == ()
+
+
+def test_what_the_analysis_skipped_wrongly_is_as_reported_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def all_of_them(beats: MeasuredBeats) -> NDArray[np.bool_]:
+        return np.ones(len(beats.samples), np.bool_)
+
+    monkeypatch.setattr(MeasuredBeats, "unchanged", all_of_them)
+    monkeypatch.setattr("ml.adaptive.PROBATION", 0)
+    monkeypatch.setattr("app.vault._creation.stretch", lambda *_: bytes(32))
+    recording = _recording(1, "A1")
+    report = analyze_recording(recording)
+    vault, _ = Vault.create(tmp_path / "v", "passphrase")
+    with vault:
+        corrections = Corrections(vault, vault.commit(vault.intake().store(recording, report)).id)
+        np.testing.assert_array_equal(corrections.answers().classes, report.beats.classes)
+        assert not corrections.answers().reasons
+    monkeypatch.undo()
+    assert (analyze_recording(recording).beats.classes != report.beats.classes).any()
 
 
 def test_a_mark_counts_in_fibrillation_too(case: Case) -> None:

@@ -19,6 +19,7 @@ from app.report import (
     Waves,
     Windows,
 )
+from ml.adaptive import Work
 from signals.ecg.beat import BeatClass
 from tests.app.strategies import reports
 
@@ -205,6 +206,15 @@ def test_a_column_of_something_else_is_refused(part: str, value: object) -> None
     values = json.loads(VERSION_1)
     values["beats"][part] = value
     with pytest.raises(ReportError, match="whole"):
+        Report.from_json(json.dumps(values))
+
+
+def test_beats_that_were_read_less_than_not_at_all_are_refused() -> None:
+    values = json.loads(VERSION_1)
+    values["provenance"]["work"] = {"skipped": 2, "quick": 0, "full": 1}
+    assert Report.from_json(json.dumps(values)).provenance.work == Work(2, 0, 1)
+    values["provenance"]["work"]["quick"] = -1
+    with pytest.raises(ReportError, match="read less"):
         Report.from_json(json.dumps(values))
 
 

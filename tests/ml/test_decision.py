@@ -81,3 +81,14 @@ WHOLE = Decision(("a", "b")).as_json()
 def test_what_is_no_decision(value: object, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         Decision.from_json(value)
+
+
+@given(logits=LOGITS, scale=st.floats(0.0625, 4, width=32), offsets=st.tuples(*[NUMBERS] * 3))
+def test_logits_of_probabilities_have_these(
+    logits: NDArray[np.float32], scale: float, offsets: tuple[float, float, float]
+) -> None:
+    decision = Decision(("a", "b", "c"), scale, offsets, thresholds=(0.0, 3.0, -3.0))
+    shares = np.maximum(decision.probabilities(logits), np.float32(1e-6))
+    shares /= shares.sum(axis=1, keepdims=True)
+    found = decision.probabilities(decision.logits(shares))
+    np.testing.assert_allclose(found, shares, rtol=1e-3)

@@ -177,7 +177,8 @@ def examples_of(record: Record) -> Examples:
 def answers_of(record: Record, models: Mapping[str, bytes]) -> Answers:
     """Return what is said of every beat found, by the shipped classifier, block by block."""
     found = found_in(record)
-    classifier = BeatClassifier(unpacked(TASK, LABELS, models), record.rate, LEADS)
+    bundle = unpacked(TASK, LABELS, models)
+    classifier = BeatClassifier(bundle, record.rate, LEADS, adaptive=False)
     step = round(_BLOCK_S * record.rate)
     said = []
     for start in range(0, found.samples.shape[1], step):

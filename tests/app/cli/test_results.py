@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -71,6 +72,8 @@ def test_show_is_in_plain_words(tracekeep: Run, vault: Place, stored: StoredReco
     for title in ("Intervals", "Ectopic beats", "Strips to look at", "ST segment"):
         assert f"\n{title}\n" in done.stdout
     rules = tracekeep("show", stored.id, *vault.options, "--all").stdout
+    assert re.search(r"Beats read +[\d,]+ in full, [\d,]+ by the quick model", rules)
+    assert "Beats read" not in done.stdout
     for finding in findings:
         assert f"{describe(finding)}: {finding.rule}\n" in rules
     values = json.loads(tracekeep("show", stored.id, *vault.options, "--json").stdout)
