@@ -34,8 +34,8 @@ def read_beats(
     """Return the beats of a recording, the ones that its analysis finds, as the model sees them.
 
     All are read in full, those that the analysis skipped too: what a reader teaches may concern any
-    of them. Where the full answer is another class than the analysis gave, the beat has logits that
-    say what the analysis said, so that nothing changes before a reader changes it.
+    of them. Where the analysis had not read a beat in full, the beat has logits that say what the
+    analysis said, so that nothing changes before a reader changes it.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def read_beats(
     network.take(features.finish())
     reported = ClassifiedBeats.joined([*said, analysis.push(nothing, found), analysis.finish()])
     peaks, ids, embeddings, logits = network.columns()
-    other = bundle.decision.classes(logits) != reported.classes
+    other = (bundle.decision.probabilities(logits) != reported.probabilities).any(axis=1)
     logits[other] = bundle.decision.logits(reported.probabilities[other])
     families = features.family_table().settled(peaks, ids)
     return ReadBeats(recording.sha256(), bundle.sha256, rate, peaks, embeddings, logits, families)
