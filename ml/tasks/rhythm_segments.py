@@ -68,10 +68,9 @@ def _bumps(n: int, at: NDArray[np.float64]) -> Floats:
     """Return a row with a bump of height 1 on each place, which need not lie in it."""
     row = np.zeros(n + 5 * _BUMP_POINTS, np.float32)
     base = np.floor(np.clip(at, -_BUMP_POINTS, n + _BUMP_POINTS)).astype(np.int64)
-    for offset in range(1 - _BUMP_POINTS, _BUMP_POINTS + 1):
-        place = base + offset
-        height = np.maximum(1 - np.abs(place - at) / _BUMP_POINTS, 0).astype(np.float32)
-        np.maximum.at(row, place + 2 * _BUMP_POINTS, height)
+    place = base[:, None] + np.arange(1 - _BUMP_POINTS, _BUMP_POINTS + 1)
+    height = np.maximum(1 - np.abs(place - at[:, None]) / _BUMP_POINTS, 0).astype(np.float32)
+    np.maximum.at(row, (place + 2 * _BUMP_POINTS).ravel(), height.ravel())
     return row[2 * _BUMP_POINTS : n + 2 * _BUMP_POINTS]
 
 
