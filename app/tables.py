@@ -117,7 +117,7 @@ def _heart(report: Report) -> Table:
     ]
     if report.summary is not None:
         if report.summary.rhythm is not None:
-            rows.append(("Rhythm, by the model", _rhythm(report.summary.rhythm), None))
+            rows.insert(0, ("Rhythm, by the model", _rhythm(report.summary.rhythm), None))
         ectopy = (
             ("V", report.summary.ventricular),
             ("S", report.summary.supraventricular),

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfilt, sosfilt_zi
+
+from ml.tasks.band_pass import BandPass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,9 +83,7 @@ class BeatWindows:
     def __init__(self, rate: float, leads: int) -> None:
         self._rate = rate
         self._leads = leads
-        self._sections = butter(2, BAND_HZ, "bandpass", fs=rate, output="sos")
-        self._states: list[NDArray[np.float64] | None] = [None] * leads
-        self._held = np.zeros(leads, np.float32)
+        self._band_pass = BandPass(rate, leads, BAND_HZ)
         self._filtered = np.zeros((leads, 0), np.float32)
         self._known = np.zeros((leads, 0), np.bool_)
         self._start = 0
@@ -116,7 +115,7 @@ class BeatWindows:
         if len(self._peaks):
             keep = min(keep, int(self._peaks[0]) - round(_MARGIN_S * self._rate))
         drop = max(0, keep - self._start)
-        filtered, known = self._filter(np.asarray(samples[: self._leads], np.float32))
+        filtered, known = self._band_pass.push(np.asarray(samples[: self._leads], np.float32))
         self._filtered = np.concatenate((self._filtered[:, drop:], filtered), axis=1)
         self._known = np.concatenate((self._known[:, drop:], known), axis=1)
         self._start += drop
@@ -148,28 +147,6 @@ class BeatWindows:
             index = np.clip(first[:, None] + np.arange(length), 0, self._known.shape[1] - 1)
             known[:] = self._known[:, index].all(axis=2).T
         return Windows(peaks, _level(self._interpolate(centres, _GRID_S)), known)
-
-    def _filter(self, samples: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-        """Band-pass each lead from its first sample on; missing samples hold the last value."""
-        known = np.isfinite(samples)
-        filtered = np.zeros(samples.shape, np.float32)
-        for lead, (row, there) in enumerate(zip(samples, known, strict=True)):
-            state, begin = self._states[lead], 0
-            if state is None:
-                if not there.any():
-                    continue
-                begin = int(there.argmax())
-                state = sosfilt_zi(self._sections) * float(row[begin])
-            if not there.all():
-                last = np.where(there, np.arange(len(row)), -1)
-                np.maximum.accumulate(last, out=last)
-                row = np.where(last < 0, self._held[lead], row[last])
-            if len(row):
-                filtered[lead, begin:], self._states[lead] = sosfilt(
-                    self._sections, row[begin:], zi=state
-                )
-                self._held[lead] = row[-1]
-        return filtered, known
 
     def _interpolate(self, centres: NDArray[np.float64], offsets: NDArray[np.float64]) -> Floats:
         """Return the filtered signal at `centres` + `offsets` seconds: (beats, leads, offsets)."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfilt, sosfilt_zi
+
+from ml.tasks.band_pass import BandPass
 
 Floats = NDArray[np.float32]
 
@@ -31,17 +32,15 @@ class RhythmGrid:
 
     def __init__(self, rate: float, leads: int) -> None:
         edges = BAND_HZ[0], min(BAND_HZ[1], _HIGHEST * rate)
-        self._sections = butter(2, edges, "bandpass", fs=rate, output="sos")
+        self._band_pass = BandPass(rate, leads, edges)
         self._per_point = rate / GRID_RATE
-        self._states: list[NDArray[np.float64] | None] = [None] * leads
-        self._held = np.zeros(leads, np.float32)
         self._filtered = np.zeros((leads, 0), np.float32)
         self._start = 0  # sample that `_filtered` begins with
         self._next = 0  # grid point
 
     def push(self, samples: Floats) -> Floats:
         """Take samples, shape (leads, n), mV, NaN where missing; return the next grid points."""
-        self._filtered = np.concatenate((self._filtered, self._filter(samples)), axis=1)
+        self._filtered = np.concatenate((self._filtered, self._band_pass.push(samples)[0]), axis=1)
         stop = self._start + self._filtered.shape[1]
         return self._interpolate(int(max(stop - _AHEAD, 0) / self._per_point))
 
@@ -67,24 +66,3 @@ class RhythmGrid:
         self._filtered = self._filtered[:, drop:]
         self._start += drop
         return points
-
-    def _filter(self, samples: Floats) -> Floats:
-        filtered = np.zeros(samples.shape, np.float32)
-        known = np.isfinite(samples)
-        for lead, (row, there) in enumerate(zip(samples, known, strict=True)):
-            state, begin = self._states[lead], 0
-            if state is None:
-                if not there.any():
-                    continue
-                begin = int(there.argmax())
-                state = sosfilt_zi(self._sections) * float(row[begin])
-            if not there.all():
-                last = np.where(there, np.arange(len(row)), -1)
-                np.maximum.accumulate(last, out=last)
-                row = np.where(last < 0, self._held[lead], row[last])
-            if begin < len(row):
-                filtered[lead, begin:], self._states[lead] = sosfilt(
-                    self._sections, row[begin:], zi=state
-                )
-                self._held[lead] = row[-1]
-        return filtered
