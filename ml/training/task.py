@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import keras
 
     from ml.decision import Decision
+    from ml.training.calibration import Pool
 
 R = TypeVar("R")
 Floats = NDArray[np.float32]
@@ -222,10 +223,12 @@ class Task(Protocol[R]):
         (:func:`ml.training.evaluation.unpacked` makes a bundle of them).
         """
 
-    def worth(
-        self, truth: NDArray[np.int8], classes: NDArray[np.int8], records: NDArray[np.str_]
-    ) -> float:
-        """Return what the thresholds are to make greatest, of the answers of many records."""
+    def worth(self, pool: Pool, decision: Decision) -> float:
+        """Return what the thresholds are to make greatest, of the answers of many records.
+
+        Those of unknown truth are among them: what goes from one answer to the next, an alarm say,
+        goes on through them.
+        """
 
     def measure(
         self, record: R, answers: Answers, models: Mapping[str, bytes], decision: Decision

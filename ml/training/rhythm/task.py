@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import keras
 
     from ml.decision import Decision
+    from ml.training.calibration import Pool
 
 _SOURCES = (
     {
@@ -149,13 +150,8 @@ class _Rhythm:
     def answers(self, record: Strip, models: Mapping[str, bytes]) -> Answers:
         return answers_of(record, models)
 
-    def worth(
-        self,
-        truth: NDArray[np.int8],
-        classes: NDArray[np.int8],
-        records: NDArray[np.str_],
-    ) -> float:
-        return figures.mean_f1(confusion(truth, classes, len(LABELS)))
+    def worth(self, pool: Pool, decision: Decision) -> float:
+        return figures.mean_f1(confusion(pool.truth, decision.classes(pool.logits), len(LABELS)))
 
     def measure(
         self,

@@ -21,6 +21,8 @@ from ml.training.task import Answers, Examples, Inputs, Part, Texts
 if TYPE_CHECKING:
     import keras
 
+    from ml.training.calibration import Pool
+
 LABELS = ("a", "b", "c")
 WIDTH = 6
 POINTS = 200
@@ -88,10 +90,8 @@ class Toy:
     def answers(self, record: Record, models: Mapping[str, bytes]) -> Answers:
         return Answers(record[2], Model(models["model"]).run(record[1])[0])
 
-    def worth(
-        self, truth: NDArray[np.int8], classes: NDArray[np.int8], records: NDArray[np.str_]
-    ) -> float:
-        return scores(confusion(truth, classes, 3), LABELS)["c"].f1
+    def worth(self, pool: Pool, decision: Decision) -> float:
+        return scores(confusion(pool.truth, decision.classes(pool.logits), 3), LABELS)["c"].f1
 
     def measure(
         self, record: Record, answers: Answers, models: Mapping[str, bytes], decision: Decision
