@@ -28,19 +28,12 @@ def ventricular_network(options: Mapping[str, Any]) -> keras.Model:
     Parameters
     ----------
     options : mapping
-        ``members``, whose mean is the answer; of each ``channels``, five; ``dense``, units of the
-        numbers' layer and of the last but one; ``dropout``, share.
+        ``channels``, five; ``dense``, units of the numbers' layer and of the last but one;
+        ``dropout``, share.
     """
     strip = keras.Input((1, POINTS, 1), name="strip")
     numbers = keras.Input((N_NUMBERS,), name="numbers")
-    members = [
-        _member(strip, numbers, options, f"logits_{number}") for number in range(options["members"])
-    ]
-    return keras.Model([strip, numbers], layers.Average()(members), name="ventricular")
-
-
-def _member(strip: Any, numbers: Any, options: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401
-    x = strip
+    x: Any = strip
     for channels, width, stride in zip(options["channels"], _WIDTHS, _STRIDES, strict=True):
         x = layers.Conv2D(
             channels,
@@ -57,7 +50,8 @@ def _member(strip: Any, numbers: Any, options: Mapping[str, Any], name: str) -> 
     x = layers.Concatenate()([layers.Flatten()(x), beside])
     x = _dense(layers.Dropout(options["dropout"])(x), options["dense"])
     x = layers.Dropout(options["dropout"])(x)
-    return layers.Dense(len(LABELS), name=name)(x)
+    logits = layers.Dense(len(LABELS), name="logits")(x)
+    return keras.Model([strip, numbers], logits, name="ventricular")
 
 
 def _dense(x: Any, units: int) -> Any:  # noqa: ANN401 (Keras has no types)

@@ -51,7 +51,7 @@ and 418 and 419 look it."""
 _EXCESS = 5.0
 """What one false alarm an hour more costs, in shares of the windows found."""
 _BATCH = 8
-_EACH_STRIP = 2
+_EACH_STRIP = 6
 """Of those of CinC 2017 that are not too noisy for their readers, one in so many."""
 _TEXTS = Texts(
     intended_use=(
@@ -104,6 +104,12 @@ _TEXTS = Texts(
             "licence": "ODC-By 1.0",
             "cite": "Moody GB, Muldrow WE, Mark RG. A noise stress test for arrhythmia detectors. "
             "Computers in Cardiology 1984; PhysioNet",
+        },
+        {
+            "name": "PhysioNet/Computing in Cardiology Challenge 2017, training set",
+            "licence": "ODC-By 1.0",
+            "cite": "Clifford GD et al. AF classification from a short single lead ECG recording: "
+            "the PhysioNet/Computing in Cardiology Challenge 2017. Computing in Cardiology 2017",
         },
     ),
     preprocessing={

@@ -31,13 +31,13 @@ _OTHER_RATE = (-0.2, 0.03)  # of vfdb: rhythms as broad and nearly as fast as ta
 _BEATS_RATE = (-0.15, 0.35)
 _GAIN = 0.45
 _TURNED = 0.5
-_NOISY = 0.2
+_NOISY = 0.35
 _NOISE_DB = (-24.0, 2.0)
 _WANDERING = 0.3
 _DOUBTED = 0.01
 """Share of targets that are turned: annotators slip, and the network is not to be sure."""
 
-_RECORD_WEIGHT = {"vfdb": 6.0, "mitdb": 2.5, "svdb": 1.0, "nstdb": 2.0, "cinc2017": 0.014}
+_RECORD_WEIGHT = {"vfdb": 6.0, "mitdb": 2.5, "svdb": 1.0, "nstdb": 2.0, "cinc2017": 0.035}
 _MOST_OF_A_RECORD = 120
 _DRAWN = (0.5, 0.08, 0.42)
 """Shares of what lies in no episode, in one in part, and as a whole."""
