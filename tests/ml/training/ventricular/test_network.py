@@ -49,7 +49,7 @@ def test_it_learns_and_becomes_a_small_int8_model() -> None:
     recipe = read_recipe(find_recipe("ventricular"))
     network = fitting.built(TASK.network, recipe.student.network, 0)
     student = recipe.student
-    how = type(student)(4, 40, 32, 3e-3, network=student.network)
+    how = type(student)(4, 20, 32, 3e-3, network=student.network)
     fitting.fit(network, TASK, examples(200, 0), how, 0, lambda _: None)
     part = TASK.parts(network, examples(64, 1).batch(np.arange(64)))["model"]
     whole, small = (quantise.converted(part, kind) for kind in ("float32", "int8"))
