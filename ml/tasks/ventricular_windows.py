@@ -212,7 +212,7 @@ def _cosines() -> Floats:
 
 def _kernel(rate: float, half: int) -> Floats:
     """Return the weights of a second's grid points on its samples, shape (samples, GRID_RATE)."""
-    at = half + (np.arange(GRID_RATE) + 0.5) * rate / GRID_RATE - 0.5
+    at = half + (np.arange(GRID_RATE) + 0.5) * rate / GRID_RATE
     distance = (np.arange(ceil(rate) + 2 * half + 1)[:, None] - at) / rate
     cutoff = min(_CUTOFF_HZ, 0.4 * rate)
     window = np.where(

@@ -20,7 +20,6 @@ from ml.training.recipe import Calibrate, Decide
 from ml.training.task import Answers
 
 Floats = NDArray[np.float32]
-Worth = Callable[[NDArray[np.int8], NDArray[np.int8], NDArray[np.str_]], float]
 
 BINS = 15
 _STEPS = (1.0, 0.25, 0.05)
@@ -34,7 +33,7 @@ does not get an offset without end."""
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The answers of many records, one after the other, those of unknown truth left out.
+    """The answers of many records, one after the other, each in the order of time.
 
     Parameters
     ----------
@@ -50,13 +49,20 @@ class Pool:
     @classmethod
     def of(cls, answers: Mapping[str, Answers]) -> Pool:
         """Return the answers of one or more records as one."""
-        whole = cls(
+        return cls(
             np.concatenate([one.truth for one in answers.values()]),
             np.concatenate([one.logits for one in answers.values()]),
             np.concatenate([np.full(len(one.truth), name) for name, one in answers.items()]),
         )
-        known = whole.truth >= 0
-        return cls(whole.truth[known], whole.logits[known], whole.records[known])
+
+    @property
+    def known(self) -> Pool:
+        """Those of known truth."""
+        known = self.truth >= 0
+        return Pool(self.truth[known], self.logits[known], self.records[known])
+
+
+Worth = Callable[[Pool, Decision], float]
 
 
 def fitted(
@@ -74,10 +80,11 @@ def fitted(
     worth : callable
         As :meth:`ml.training.task.Task.worth`.
     """
-    decision = _calibrated(pool, labels, calibrate.method)
+    known = pool.known
+    decision = _calibrated(known, labels, calibrate.method)
     free = [labels.index(label) for label in decide.labels]
     decision = _with_thresholds(decision, pool, free, decide.reach, worth)
-    return replace(decision, unsure_below=_unsure_below(decision, pool.logits, calibrate.coverage))
+    return replace(decision, unsure_below=_unsure_below(decision, known.logits, calibrate.coverage))
 
 
 def honest(
@@ -156,7 +163,7 @@ def told(
     coverage : float
         That was asked for.
     """
-    pools = [Pool.of(fold) for fold in folds]
+    pools = [Pool.of(fold).known for fold in folds]
     truth = np.concatenate([pool.truth for pool in pools])
     plain, given, named, unsure = (
         np.concatenate(
@@ -227,8 +234,7 @@ def _with_thresholds(
     thresholds = np.zeros(len(decision.labels))
 
     def worth_of(values: NDArray[np.float64]) -> float:
-        named = replace(decision, thresholds=tuple(values.tolist())).classes(pool.logits)
-        return worth(pool.truth, named, pool.records)
+        return worth(pool, replace(decision, thresholds=tuple(values.tolist())))
 
     for step in _STEPS:
         for _ in range(_ROUNDS):

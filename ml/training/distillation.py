@@ -34,6 +34,7 @@ class Teachers:
         mean = softened[0] if len(softened) == 1 else keras.layers.Average()(softened)
         self._ensemble = keras.Model(given, mean)
         self._ensemble.trainable = False
+        self._ensemble.compile(jit_compile=False)  # as in ml.training.fitting
 
     def shares(self, inputs: Inputs) -> Floats:
         """Return the probabilities of a batch, shape (n, ..., labels)."""

@@ -19,7 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).parents[2]
-_PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy")
+READERS = ("numpy", "scipy")
+RUNTIMES = ("ai-edge-litert", "tflite-runtime")
+TRAINERS = ("tensorflow", "tensorflow-cpu", "keras", "numpy")
+"""Packages, of which one of two may be there, that examples, answers and networks follow from."""
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -52,10 +55,10 @@ def _feed(digest: Any, part: object) -> None:  # noqa: ANN401 (hashlib names no 
         digest.update(f"json {json.dumps(part)} ".encode())
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of the packages that a trained network follows from."""
+def versions(*packages: str) -> dict[str, str]:
+    """Return the versions of those that are there."""
     found = {}
-    for package in _PACKAGES:
+    for package in packages:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -222,10 +222,8 @@ def judge(shop: Workshop, recipe: Recipe, folds: Sequence[Tested], decides: str 
     measured: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in folds[0].answers}
     for fold, of_fold in zip(folds, decisions, strict=True):
         for name in fold.answers[decides]:
-            for kind, models in fold.models.items():
-                measured[kind][name] = task.measure(
-                    shop.record(name), fold.answers[kind][name], models, of_fold
-                )
+            for kind, answers in fold.answers.items():
+                measured[kind][name] = task.measure(shop.record(name), answers[name], of_fold)
     scores = {kind: task.scores(of_kind) for kind, of_kind in measured.items()}
     return Judged(list(folds), decisions, decision, measured, scores)
 

@@ -52,6 +52,11 @@ class Student:
         Examples, drawn with replacement by the task's weights.
     learning_rate, weight_decay : float
         Of AdamW.
+    mined : float
+        Share of the examples that are drawn, in the second half of the epochs, for how far the
+        network is from their classes by then: squared, and times the task's weights.
+    mined_class : int
+        Of these examples.
     network : mapping
         Options of the task's network.
     """
@@ -61,6 +66,8 @@ class Student:
     batch: int = _within(1)
     learning_rate: float = _within(1e-7, 1)
     weight_decay: float = _within(0, 1, default=1e-3)
+    mined: float = _within(0, 0.9, default=0.0)
+    mined_class: int = _within(0, default=0)
     network: Mapping[str, Any] = field(default_factory=dict)
 
 

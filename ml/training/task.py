@@ -15,7 +15,7 @@ that this imports from ``signals`` and ``ml``); a network when the code of ``net
 ``weights`` has (what they import from ``ml.training``), its options, its recipe, or the content of
 the examples. So reading and answering belong in one module of the package (``data.py``), layers and
 variation in another (``network.py``), and figures of the card in a third. ``task.py`` imports no
-TensorFlow at its head: ``network`` and ``teacher`` import ``network.py`` when they are called.
+TensorFlow at its head: ``network`` imports ``network.py`` when it is called.
 
 Arrays have examples as their first axis. A class is an index into ``labels``, -1 where it is not
 known (such positions are not learnt from). One class an example: targets ``(n,)``, logits
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import keras
 
     from ml.decision import Decision
+    from ml.training.calibration import Pool
 
 R = TypeVar("R")
 Floats = NDArray[np.float32]
@@ -192,16 +193,13 @@ class Task(Protocol[R]):
         """Change a batch in place, in ways that its targets go along with."""
 
     def network(self, options: Mapping[str, Any]) -> keras.Model:
-        """Return an untrained student of layers that become full int8; it answers with logits.
+        """Return an untrained student or teacher: layers that become full int8, answers in logits.
 
         The first output is the logits; further ones (an embedding) ship, but are not trained for.
         :attr:`ml.runtime.Model.outputs` has them in the same order.
         Each layer whose name begins with ``logits`` learns for itself where there are any: members
         whose mean is the output, or exits.
         """
-
-    def teacher(self, options: Mapping[str, Any]) -> keras.Model:
-        """Return an untrained teacher: the same inputs and outputs, any layers."""
 
     def parts(self, network: keras.Model, inputs: Inputs) -> Mapping[str, Part]:
         """Return what ships, by the names of the files; ``model`` is always one of them.
@@ -222,19 +220,15 @@ class Task(Protocol[R]):
         (:func:`ml.training.evaluation.unpacked` makes a bundle of them).
         """
 
-    def worth(
-        self, truth: NDArray[np.int8], classes: NDArray[np.int8], records: NDArray[np.str_]
-    ) -> float:
-        """Return what the thresholds are to make greatest, of the answers of many records."""
+    def worth(self, pool: Pool, decision: Decision) -> float:
+        """Return what the thresholds are to make greatest, of the answers of many records.
 
-    def measure(
-        self, record: R, answers: Answers, models: Mapping[str, bytes], decision: Decision
-    ) -> dict[str, Any]:
-        """Return how well a record was read under a decision that saw nothing of it; JSON values.
-
-        Where classes follow from logits alone, `answers` are all that is needed; what depends on
-        the decision in other ways (episodes, alarms) is run again with `models`.
+        Those of unknown truth are among them: what goes from one answer to the next, an alarm say,
+        goes on through them.
         """
+
+    def measure(self, record: R, answers: Answers, decision: Decision) -> dict[str, Any]:
+        """Return how well a record was read, by a decision that saw nothing of it: JSON values."""
 
     def scores(self, measured: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
         """Return figures, 0..1, of what :meth:`measure` gave for many records, by their names.

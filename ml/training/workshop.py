@@ -20,6 +20,9 @@ import numpy as np
 from ml.training import fitting, quantise
 from ml.training.folds import deal
 from ml.training.keeping import (
+    READERS,
+    RUNTIMES,
+    TRAINERS,
     Arrays,
     as_array,
     code_digest,
@@ -117,7 +120,7 @@ class Workshop:
         task = self.task
         code = code_digest((_own(task.read), _own(task.examples)), _SHIPPED_CODE)
         for number, name in enumerate(self.names):
-            digest = digest_of(name, code, self._files(name))
+            digest = digest_of(name, code, self._files(name), versions(*READERS))
             path = self.work / "examples" / f"{name.replace('/', '-')}-{digest}.npz"
             arrays = kept(path, partial(self._arrays_of, name))
             targets = arrays.pop("targets")
@@ -145,27 +148,25 @@ class Workshop:
         teaching, taught = None, []
         if recipe.teacher is not None and recipe.distil is not None:
             how = replace(recipe.teacher, count=1)
-            make = self.task.teacher
             teachers = [
-                self._network("teacher", make, how, fold, [seed, number], {})
+                self._network("teacher", how, fold, [seed, number], {})
                 for number in range(recipe.teacher.count)
             ]
             teaching = [teacher.network for teacher in teachers], recipe.distil
             taught = [asdict(recipe.distil), *(teacher.digest for teacher in teachers)]
-        student, make = recipe.student, self.task.network
+        student = recipe.student
         follows: dict[str, Any] = {"taught": taught}
-        dense = self._network("student", make, student, fold, [seed], follows, teaching)
+        dense = self._network("student", student, fold, [seed], follows, teaching)
         if recipe.prune is None or not recipe.prune.sparsity:
             return dense
         follows |= {"prune": asdict(recipe.prune), "dense": dense.digest}
         return self._network(
-            "pruned", make, student, fold, [seed], follows, teaching, recipe.prune, dense.network
+            "pruned", student, fold, [seed], follows, teaching, recipe.prune, dense.network
         )
 
     def _network(
         self,
         stage: str,
-        make: Callable[[Any], keras.Model],
         how: Student,
         fold: int,
         seeds: list[int],
@@ -176,13 +177,13 @@ class Workshop:
     ) -> Trained:
         examples, content = self.training(fold)
         seed = int(np.random.SeedSequence([*seeds, fold + 1]).generate_state(1)[0] >> 1)
-        network = fitting.built(make, how.network, seed)
         task = self.task
+        network = fitting.built(task.network, how.network, seed)
         code = code_digest(
-            (fitting.fit, *map(_own, (make, task.vary, task.weights))), _TRAINING_CODE
+            (fitting.fit, *map(_own, (task.network, task.vary, task.weights))), _TRAINING_CODE
         )
         digest = digest_of(
-            asdict(how), seeds, follows, content, network.to_json(), code, versions()
+            asdict(how), seeds, follows, content, network.to_json(), code, versions(*TRAINERS)
         )
 
         def train() -> Arrays:
@@ -225,7 +226,7 @@ class Workshop:
             (quantise.converted, *map(_own, (task.parts, task.weights))), _TRAINING_CODE
         )
         n = recipe.quantise.examples
-        digest = digest_of(trained.digest, n, bits, content, code, versions())
+        digest = digest_of(trained.digest, n, bits, content, code, versions(*TRAINERS))
 
         def convert() -> Arrays:
             parts = self.parts(recipe, trained, fold)
@@ -247,7 +248,7 @@ class Workshop:
         task = self.task
         code = code_digest((_own(task.read), _own(task.answers)), _SHIPPED_CODE)
         files = [self._files(name) for name in names]
-        digest = digest_of(dict(models), list(names), *files, code, versions())
+        digest = digest_of(dict(models), list(names), *files, code, versions(*READERS, *RUNTIMES))
 
         def answer() -> Arrays:
             found: Arrays = {}

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import keras
 
     from ml.decision import Decision
+    from ml.training.calibration import Pool
 
 MOST_OF_A_PATIENT = 200
 _DECIDING = ("S", "V")
@@ -151,9 +152,6 @@ class _Beats:
 
         return beat_network(options)
 
-    def teacher(self, options: Mapping[str, Any]) -> keras.Model:
-        return self.network(options)
-
     def parts(self, network: keras.Model, inputs: Inputs) -> Mapping[str, Part]:
         from ml.training.beats.network import shipped
 
@@ -162,25 +160,15 @@ class _Beats:
     def answers(self, record: Record, models: Mapping[str, bytes]) -> Answers:
         return answers_of(record, models)
 
-    def worth(
-        self,
-        truth: NDArray[np.int8],
-        classes: NDArray[np.int8],
-        records: NDArray[np.str_],
-    ) -> float:
+    def worth(self, pool: Pool, decision: Decision) -> float:
         # half of the beats of the paced would be worth any number of ventricular beats called Q
-        unpaced = ~np.isin(records, PACED)
-        counts = confusion(truth[unpaced], classes[unpaced], len(LABELS))
+        unpaced = ~np.isin(pool.records, PACED)
+        named = decision.classes(pool.logits[unpaced])
+        counts = confusion(pool.truth[unpaced], named, len(LABELS))
         by_class = scores(figures.by_ec57(counts), LABELS)
         return float(np.mean([by_class[label].f1 for label in _DECIDING]))
 
-    def measure(
-        self,
-        record: Record,
-        answers: Answers,
-        models: Mapping[str, bytes],
-        decision: Decision,
-    ) -> dict[str, Any]:
+    def measure(self, record: Record, answers: Answers, decision: Decision) -> dict[str, Any]:
         counts = confusion(answers.truth, decision.classes(answers.logits), len(LABELS))
         # a beat that was not found was not given its class
         counts[:, BeatClass.Q] += found_in(record).missed

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import keras
 
     from ml.decision import Decision
+    from ml.training.calibration import Pool
 
 _SOURCES = (
     {
@@ -138,9 +139,6 @@ class _Rhythm:
 
         return rhythm_network(options)
 
-    def teacher(self, options: Mapping[str, Any]) -> keras.Model:
-        return self.network(options)
-
     def parts(self, network: keras.Model, inputs: Inputs) -> Mapping[str, Part]:
         from ml.training.rhythm.network import parts
 
@@ -149,21 +147,10 @@ class _Rhythm:
     def answers(self, record: Strip, models: Mapping[str, bytes]) -> Answers:
         return answers_of(record, models)
 
-    def worth(
-        self,
-        truth: NDArray[np.int8],
-        classes: NDArray[np.int8],
-        records: NDArray[np.str_],
-    ) -> float:
-        return figures.mean_f1(confusion(truth, classes, len(LABELS)))
+    def worth(self, pool: Pool, decision: Decision) -> float:
+        return figures.mean_f1(confusion(pool.truth, decision.classes(pool.logits), len(LABELS)))
 
-    def measure(
-        self,
-        record: Strip,
-        answers: Answers,
-        models: Mapping[str, bytes],
-        decision: Decision,
-    ) -> dict[str, Any]:
+    def measure(self, record: Strip, answers: Answers, decision: Decision) -> dict[str, Any]:
         return {
             "true": int(record.rhythm),
             "said": int(decision.classes(answers.logits)[0]),

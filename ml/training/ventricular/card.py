@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from ml.training.ventricular.data import STRIPS
 from ml.training.ventricular.scoring import SHIFTS, pooled
 
 if TYPE_CHECKING:
@@ -19,8 +20,9 @@ _EPISODES = "vfdb"
 
 def scores_of(measured: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     """Return F1 of windows as decided, and what of vfdb is found with 0.1 false alarms an hour."""
-    total = pooled([cast("Counts", one) for one in measured.values()])
-    at = _at_rate(measured)
+    noted = _noted(measured)
+    total = pooled([cast("Counts", one) for one in noted.values()])
+    at = _at_rate(noted)
     found = total["windows_found"]
     return {
         "windows F1": 2 * found / max(1, found + total["windows"] + total["windows_false"]),
@@ -32,7 +34,7 @@ def scores_of(measured: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
 def figures_of(measured: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
     """Return the sections ``at_0.1_an_hour``, ``as_decided`` and ``records``."""
     return {
-        "at_0.1_an_hour": {kind: _at_rate(records) for kind, records in measured.items()},
+        "at_0.1_an_hour": {kind: _at_rate(_noted(records)) for kind, records in measured.items()},
         "as_decided": {kind: _as_decided(records) for kind, records in measured.items()},
         "records": {
             name: {key: value for key, value in one.items() if key != "curve"}
@@ -97,6 +99,11 @@ def report_of(card: Mapping[str, Any]) -> list[str]:
             f"{', '.join(map(str, one['false_at'])) or '-'} |"
         )
     return lines
+
+
+def _noted(measured: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return what was measured where somebody has noted episodes."""
+    return {name: one for name, one in measured.items() if not name.startswith(STRIPS)}
 
 
 def _at_rate(measured: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ wave are slowed down to both sides of it, and those that come to lie below are n
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,54 +37,65 @@ _WANDERING = 0.3
 _DOUBTED = 0.01
 """Share of targets that are turned: annotators slip, and the network is not to be sure."""
 
-_RECORD_WEIGHT = {"vfdb": 6.0, "mitdb": 2.5, "svdb": 1.0, "nstdb": 2.0}
+_RECORD_WEIGHT = {"vfdb": 6.0, "mitdb": 2.5, "svdb": 1.0, "nstdb": 2.0, "cinc2017": 0.035}
 _MOST_OF_A_RECORD = 120
-_HARDER = 40.0
-"""How much more often is drawn what a logistic rule takes for ventricular, and is not."""
-_ROUNDS = 6
-_PENALTY = 10.0
+_DRAWN = (0.5, 0.08, 0.42)
+"""Shares of what lies in no episode, in one in part, and as a whole."""
+_JITTER = GRID_RATE // 4
 
 
 def vary(inputs: Inputs, targets: NDArray[np.int8], rng: np.random.Generator) -> None:
-    """Make what the network takes of a batch of examples; some targets change with it."""
+    """Make what the network takes of a batch of examples; some targets change with it.
+
+    A window that lies in an episode in part is positive that often.
+    """
+    share = inputs.pop("share")
     inputs["strip"], inputs["numbers"] = model_input(
-        varied(inputs.pop("held"), inputs.pop("may_quicken") > 0, targets, rng)
+        varied(inputs.pop("held"), share, inputs.pop("may_quicken") > 0, targets, rng)
     )
+    mixed = (share > 0) & (share < 1)
+    targets[mixed] = rng.random(int(mixed.sum())) < share[mixed]
     targets[:] = np.where(rng.random(len(targets)) < _DOUBTED, 1 - targets, targets)
 
 
 def weights_of(examples: Examples) -> NDArray[np.float64]:
-    """Draw both classes as often, episodes evenly over records, what is mistaken more often."""
-    names, of = np.unique(examples.records, return_inverse=True)
-    positive, hardness = (
-        examples.targets == 1,
-        _hardness(examples.inputs["numbers"], examples.targets == 1),
-    )
+    """Draw both classes as often; episodes, and what is mixed, evenly over records."""
+    _, of = np.unique(examples.records, return_inverse=True)
+    share = examples.inputs["share"]
+    databases = [name.partition("/")[0] for name in examples.records.tolist()]
+    of_record = np.array([_RECORD_WEIGHT[database] for database in databases])
     weights = np.zeros(len(of))
-    for number, name in enumerate(names.tolist()):
-        episodes, others = (of == number) & positive, (of == number) & ~positive
-        n = int(episodes.sum())
-        if n:
-            weights[episodes] = np.sqrt(min(n, _MOST_OF_A_RECORD)) / n
-        if others.any():
-            share = _RECORD_WEIGHT[name.partition("/")[0]]
-            weights[others] = share * hardness[others] / hardness[others].sum()
-    for chosen in (positive, ~positive):
-        weights[chosen] /= 2 * max(weights[chosen].sum(), np.finfo(float).tiny)
+    for chosen, part in zip(
+        (share <= 0, (share > 0) & (share < 1), share >= 1), _DRAWN, strict=True
+    ):
+        n = np.bincount(of[chosen], minlength=1)[of[chosen]]
+        if not (share[chosen] <= 0).all():
+            of_record[chosen] = np.sqrt(np.minimum(n, _MOST_OF_A_RECORD))
+        drawn = of_record[chosen] / n
+        weights[chosen] = part * drawn / max(drawn.sum(), np.finfo(float).tiny)
     normed: NDArray[np.float64] = weights / weights.sum()
     return normed
 
 
 def varied(
     held: Floats,
+    share: Floats,
     may_quicken: NDArray[np.bool_],
     targets: NDArray[np.int8],
     rng: np.random.Generator,
 ) -> Floats:
-    """Return windows, shape (n, POINTS), of examples of HELD_POINTS; `targets` change in place."""
-    windows = np.stack(
-        [_stretched(row, _rate(row, i, may_quicken, targets, rng)) for i, row in enumerate(held)]
-    )
+    """Return windows, shape (n, POINTS), of examples of HELD_POINTS; `targets` change in place.
+
+    Those that lie in an episode as a whole may become slow enough not to be one.
+    """
+    rates = np.exp(rng.uniform(*_OTHER_RATE, len(held)))
+    rates[may_quicken] = np.exp(rng.uniform(*_BEATS_RATE, int(may_quicken.sum())))
+    episode = share > 0
+    rates[episode] = np.exp(rng.uniform(*_EPISODE_RATE, int(episode.sum())))
+    for row in np.flatnonzero((share >= 1) & (rng.random(len(held)) < _SLOWED)):
+        if slower := _slowing(held[row, -POINTS:], rng):
+            rates[row], targets[row] = slower
+    windows = _stretched(held, rates, rng.integers(0, _JITTER, len(held)))
     n = len(windows)
     gain = np.exp(rng.normal(0, _GAIN, (n, 1))) * np.where(rng.random((n, 1)) < _TURNED, -1, 1)
     windows *= gain.astype(np.float32)
@@ -94,23 +105,6 @@ def varied(
     noise += rng.normal(0, 1, noise.shape) * 10 ** (-rng.uniform(10, 50, (n, 1)) / 20)
     noise += _wander(n, rng) * (rng.random((n, 1)) < _WANDERING)
     return np.asarray(windows + noise * height, np.float32)
-
-
-def _rate(
-    held: Floats,
-    row: int,
-    may_quicken: NDArray[np.bool_],
-    targets: NDArray[np.int8],
-    rng: np.random.Generator,
-) -> float:
-    """Return by how much an example is to become faster; its target may turn to 0."""
-    if targets[row] == 1:
-        slower = _slowing(held[-POINTS:], rng) if rng.random() < _SLOWED else None
-        if slower is None:
-            return float(np.exp(rng.uniform(*_EPISODE_RATE)))
-        factor, targets[row] = slower
-        return factor
-    return float(np.exp(rng.uniform(*(_BEATS_RATE if may_quicken[row] else _OTHER_RATE))))
 
 
 def _slowing(window: Floats, rng: np.random.Generator) -> tuple[float, int] | None:
@@ -127,12 +121,14 @@ def _slowing(window: Floats, rng: np.random.Generator) -> tuple[float, int] | No
     return wanted / frequency, int(is_fast)
 
 
-def _stretched(held: Floats, rate: float) -> Floats:
-    """Return the last window of an example that is made faster."""
-    at = np.maximum(HELD_POINTS - 1 + (np.arange(POINTS) - (POINTS - 1)) * rate, 0)
+def _stretched(held: Floats, rates: NDArray[np.float64], earlier: NDArray[np.int64]) -> Floats:
+    """Return the last windows of examples made faster, so many points earlier."""
+    at = HELD_POINTS - 1 - earlier[:, None] + (np.arange(POINTS) - (POINTS - 1)) * rates[:, None]
+    at = np.maximum(at, 0)
     base = np.minimum(at.astype(np.int64), HELD_POINTS - 2)
     part = (at - base).astype(np.float32)
-    stretched: Floats = held[base] * (1 - part) + held[base + 1] * part
+    rows = np.arange(len(held))[:, None]
+    stretched: Floats = held[rows, base] * (1 - part) + held[rows, base + 1] * part
     return stretched
 
 
@@ -148,18 +144,3 @@ def _wander(n: int, rng: np.random.Generator) -> NDArray[np.float64]:
     seconds = np.arange(POINTS) / GRID_RATE
     turns = rng.uniform(0.05, 0.5, (n, 1)) * seconds + rng.random((n, 1))
     return np.asarray(2 * np.exp(rng.normal(-1.2, 0.8, (n, 1))) * np.sin(2 * np.pi * turns))
-
-
-def _hardness(numbers: NDArray[Any], positive: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return how often an example is to be drawn, by a logistic rule of its numbers (Newton)."""
-    rows = np.column_stack((np.ones(len(numbers)), numbers.astype(np.float64)))
-    counts = np.where(positive, 0.5 / max(1, positive.sum()), 0.5 / max(1, (~positive).sum()))
-    counts *= len(rows)
-    weights = np.zeros(rows.shape[1])
-    for _ in range(_ROUNDS):
-        share = 1 / (1 + np.exp(-rows @ weights))
-        slope = rows.T @ (counts * (share - positive)) + _PENALTY * weights
-        bend = (rows.T * (counts * share * (1 - share))) @ rows
-        bend[np.diag_indices_from(bend)] += _PENALTY
-        weights -= np.linalg.solve(bend, slope)
-    return np.asarray(1 + (_HARDER - 1) / (1 + np.exp(-rows @ weights)))

@@ -56,12 +56,22 @@ def test_windows_do_not_depend_on_the_blocks(
         np.testing.assert_array_equal(np.concatenate([one[kind] for one in ones]), together[kind])
 
 
-@pytest.mark.parametrize("rate", [100.0, 128.0, 257.3, 360.0, 1000.0])
-def test_all_rates_look_alike(rate: float) -> None:
+@pytest.mark.parametrize(
+    ("rate", "apart"),
+    [
+        (100.0, 1e-3),
+        (128.0, 1e-3),
+        (360.0, 1e-3),
+        (1000.0, 1e-3),
+        # each second begins with a sample, which here is up to 4 ms too early
+        (257.3, 0.12),
+    ],
+)
+def test_all_rates_look_alike(rate: float, apart: float) -> None:
     strips, numbers = model_input(cut(waves(rate, 20), rate, [])[10:19].reshape(-1, POINTS))
     others, other_numbers = model_input(cut(waves(250, 20), 250, [])[10:19].reshape(-1, POINTS))
-    assert np.abs(strips - others).max() < 0.08
-    assert np.abs(numbers - other_numbers).max() < 0.15
+    assert np.abs(strips - others).max() < apart
+    assert np.abs(numbers - other_numbers).max() < apart
 
 
 def test_the_answer_waits_for_the_look_ahead_and_no_longer() -> None:

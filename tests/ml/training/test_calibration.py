@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from ml.decision import Decision
 from ml.training.calibration import (
@@ -39,19 +38,21 @@ def _folds() -> list[dict[str, Answers]]:
     return [{f"{fold}/{i}": _answers(10 * fold + i) for i in range(3)} for fold in range(3)]
 
 
-def _worth(truth: NDArray[np.int8], classes: NDArray[np.int8], records: NDArray[np.str_]) -> float:
-    return scores(confusion(truth, classes, 3), LABELS)["c"].f1
+def _worth(pool: Pool, decision: Decision) -> float:
+    return scores(confusion(pool.truth, decision.classes(pool.logits), 3), LABELS)["c"].f1
 
 
-def test_what_is_not_known_is_left_out() -> None:
-    pool = Pool.of(_folds()[0])
+def test_what_is_not_known_can_be_left_out() -> None:
+    whole = Pool.of(_folds()[0])
+    assert len(whole.truth) == 3 * 600
+    pool = whole.known
     assert (pool.truth >= 0).all()
     assert len(pool.truth) == len(pool.logits) == len(pool.records) == 3 * 588
 
 
 @pytest.mark.parametrize("method", ["temperature", "vector"])
 def test_calibration_lowers_the_log_loss_of_held_out_answers(method: str) -> None:
-    learnt, unseen = (Pool.of(fold) for fold in _folds()[:2])
+    learnt, unseen = (Pool.of(fold).known for fold in _folds()[:2])
     decision = fitted(learnt, LABELS, Calibrate(method, 1.0), Decide(), _worth)
     plain = Decision(LABELS).probabilities(unseen.logits)
     given = decision.probabilities(unseen.logits)
@@ -67,14 +68,12 @@ def test_calibration_lowers_the_log_loss_of_held_out_answers(method: str) -> Non
 
 
 def test_thresholds_of_the_named_labels_move_for_the_worth() -> None:
-    learnt, unseen = (Pool.of(fold) for fold in _folds()[:2])
+    learnt, unseen = (Pool.of(fold).known for fold in _folds()[:2])
     plain = fitted(learnt, LABELS, VECTOR, Decide(), _worth)
     moved = fitted(learnt, LABELS, VECTOR, Decide(("c",)), _worth)
     assert moved.thresholds[:2] == (0, 0)
     assert moved.thresholds[2] != 0
-    f1 = [
-        _worth(learnt.truth, one.classes(learnt.logits), learnt.records) for one in (plain, moved)
-    ]
+    f1 = [_worth(learnt, one) for one in (plain, moved)]
     assert f1[1] > f1[0]
     # probabilities are not what thresholds touch
     np.testing.assert_array_equal(
@@ -83,7 +82,7 @@ def test_thresholds_of_the_named_labels_move_for_the_worth() -> None:
 
 
 def test_what_is_unsure_is_as_much_as_was_asked_for() -> None:
-    learnt, unseen = (Pool.of(fold) for fold in _folds()[:2])
+    learnt, unseen = (Pool.of(fold).known for fold in _folds()[:2])
     decision = fitted(learnt, LABELS, VECTOR, Decide(("c",)), _worth)
     assert decision.unsure(learnt.logits).mean() == pytest.approx(0.1, abs=0.01)
     unsure = decision.unsure(unseen.logits)

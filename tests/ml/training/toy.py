@@ -21,6 +21,8 @@ from ml.training.task import Answers, Examples, Inputs, Part, Texts
 if TYPE_CHECKING:
     import keras
 
+    from ml.training.calibration import Pool
+
 LABELS = ("a", "b", "c")
 WIDTH = 6
 POINTS = 200
@@ -79,23 +81,16 @@ class Toy:
         x = keras.layers.Dense(options["width"], activation="relu")(x)
         return keras.Model(points, keras.layers.Dense(3)(x))
 
-    def teacher(self, options: Mapping[str, Any]) -> keras.Model:
-        return self.network(options)
-
     def parts(self, network: keras.Model, inputs: Inputs) -> Mapping[str, Part]:
         return {"model": Part(network, inputs)}
 
     def answers(self, record: Record, models: Mapping[str, bytes]) -> Answers:
         return Answers(record[2], Model(models["model"], allow_float=True).run(record[1])[0])
 
-    def worth(
-        self, truth: NDArray[np.int8], classes: NDArray[np.int8], records: NDArray[np.str_]
-    ) -> float:
-        return scores(confusion(truth, classes, 3), LABELS)["c"].f1
+    def worth(self, pool: Pool, decision: Decision) -> float:
+        return scores(confusion(pool.truth, decision.classes(pool.logits), 3), LABELS)["c"].f1
 
-    def measure(
-        self, record: Record, answers: Answers, models: Mapping[str, bytes], decision: Decision
-    ) -> dict[str, Any]:
+    def measure(self, record: Record, answers: Answers, decision: Decision) -> dict[str, Any]:
         counts = confusion(answers.truth, decision.classes(answers.logits), 3)
         return {"confusion": counts.tolist()}
 

@@ -9,11 +9,15 @@ import pytest
 
 tensorflow = pytest.importorskip("tensorflow", reason="TensorFlow is in the training environment")
 
+from ml.decision import Decision  # noqa: E402
 from ml.runtime import Model  # noqa: E402
 from ml.tasks.ventricular_windows import GRID_RATE, POINTS, model_input  # noqa: E402
 from ml.training import fitting, quantise  # noqa: E402
+from ml.training.calibration import Pool  # noqa: E402
 from ml.training.recipe import find_recipe, read_recipe  # noqa: E402
+from ml.training.rhythm.data import REFERENCE  # noqa: E402
 from ml.training.task import Examples  # noqa: E402
+from ml.training.ventricular.data import STRIPS  # noqa: E402
 from ml.training.ventricular.task import DATABASES, TASK  # noqa: E402
 from ml.training.ventricular.variation import HELD_POINTS  # noqa: E402
 
@@ -35,7 +39,7 @@ def examples(n: int, seed: int) -> Examples:
     windows = np.array(held, np.float32)
     inputs = {
         "held": windows.astype(np.float16),
-        "numbers": model_input(np.ascontiguousarray(windows[:, -POINTS:]))[1],
+        "share": targets.astype(np.float16),
         "may_quicken": np.zeros(n, np.float16),
     }
     return Examples(inputs, targets, records)
@@ -66,28 +70,33 @@ def test_it_learns_and_becomes_a_small_int8_model() -> None:
 
 
 def test_records_of_one_patient_are_in_one_fold(tmp_path: Path) -> None:
-    for database in DATABASES:
+    for database in (*DATABASES, STRIPS):
         (tmp_path / database).mkdir()
         (tmp_path / database / "118.hea").touch()
-    assert TASK.records(tmp_path) == [f"{database}/118" for database in DATABASES]
+    (tmp_path / STRIPS / REFERENCE).write_text("118,~\n")
+    names = [f"{database}/118" for database in (*DATABASES, STRIPS)]
+    assert TASK.records(tmp_path) == names
     assert TASK.patient("nstdb/118e06") == TASK.patient("mitdb/118")
     assert TASK.patient("vfdb/418") == TASK.patient("vfdb/419") != TASK.patient("vfdb/421")
+    assert TASK.stratum("vfdb/418") != TASK.stratum("vfdb/420")
     with pytest.raises(FileNotFoundError, match="no WFDB records"):
         TASK.records(tmp_path / "mitdb")
 
 
 def test_the_threshold_is_worth_what_it_finds_within_the_false_alarms() -> None:
-    truth = np.array([1] * 100 + [0] * 36_000, np.int8)
-    records = np.array(["vfdb/1"] * len(truth))
-    classes = np.zeros(len(truth), np.int8)
-    classes[:80] = 1
-    assert TASK.worth(truth, classes, records) == pytest.approx(0.8)
-    one_alarm = classes.copy()
-    one_alarm[5000:5010] = 1
-    assert TASK.worth(truth, one_alarm, records) == pytest.approx(0.8)
-    two_alarms = one_alarm.copy()
-    two_alarms[9000:9010] = 1
-    assert TASK.worth(truth, two_alarms, records) == pytest.approx(0.3)
-    blips = classes.copy()
-    blips[5000::300] = 1
-    assert TASK.worth(truth, blips, records) == pytest.approx(0.8)
+    decision = Decision(("other", "ventricular"))
+    truth = np.array([0] * 18_000 + [-1] * 10 + [1] * 100 + [-1] * 10 + [0] * 18_000, np.int8)
+
+    def worth(*alarms: slice) -> float:
+        margin = np.full(len(truth), -4, np.float32)
+        for alarm in alarms:
+            margin[alarm] = 4
+        logits = np.stack((-margin / 2, margin / 2), axis=1)
+        return TASK.worth(Pool(truth, logits, np.full(len(truth), "vfdb/1")), decision)
+
+    found = slice(18_009, 18_090)  # evidence of the second before and of the one
+    assert worth(found) == pytest.approx(0.83)
+    assert worth(found, slice(5000, 5010)) == pytest.approx(0.83)
+    assert worth(found, slice(5000, 5010), slice(9000, 9010)) == pytest.approx(0.33)
+    assert worth(found, *(slice(i, i + 1) for i in range(5000, 9000, 300))) == pytest.approx(0.83)
+    assert worth(slice(18_005, 18_112)) == pytest.approx(1.0), "what goes on after it is not false"
