@@ -28,8 +28,6 @@ def main() -> int:
     for command in (train, prune, search):
         command.add_argument("recipe", help="file or name")
         command.add_argument("--report", type=Path, help="folder of plots and tables")
-    waves = commands.add_parser("waves", help="make the bundle of the delineator (P, QRS and T)")
-    for command in (train, prune, search, waves):
         command.add_argument("--data", type=Path, required=True, help="folder of the databases")
         command.add_argument(
             "--work",
@@ -37,22 +35,16 @@ def main() -> int:
             default=Path.home() / ".cache/tracekeep/training",
             help="where finished pieces are kept, to go on from after a stop",
         )
-    for command in (train, waves):
-        command.add_argument("--out", type=Path, help="folder of the bundle")
-    waves.add_argument("--version", default="1.0.0", help="of the bundle")
-    waves.add_argument("--seed", type=int, default=0)
-    waves.add_argument("--folds", type=int, default=4)
-    waves.add_argument("--epochs", type=int, default=26)
-    waves.add_argument("--steps", type=int, default=100, help="batches an epoch")
+    train.add_argument("--out", type=Path, help="folder of the bundle")
     options = parser.parse_args()
     try:
-        return _waves(options) if options.command == "waves" else _recipe(options)
+        return _run(options)
     except KeyboardInterrupt:
         print("stopped; what is finished is kept, the same command goes on from there")
         return 130
 
 
-def _recipe(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> int:
     try:
         recipe = read_recipe(find_recipe(options.recipe))
         if options.command == "search" and recipe.search is None:
@@ -81,23 +73,7 @@ def _recipe(options: argparse.Namespace) -> int:
             curve(shop, options.folds, report)
         elif recipe.search is not None:
             search(shop, recipe.search, report)
-    except (FileNotFoundError, RecordingError, ConversionError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-def _waves(options: argparse.Namespace) -> int:
-    major, minor, patch = (int(part) for part in options.version.split("."))
-    from ml.training.quantise import ConversionError
-    from ml.training.waves import Recipe, train_waves
-    from signals.recording import RecordingError
-
-    recipe = Recipe(options.seed, options.folds, options.epochs, options.steps)
-    out = options.out or SHIPPED / "waves"
-    try:
-        train_waves(options.data, options.work, out, recipe, (major, minor, patch), _tell)
-    except (FileNotFoundError, RecordingError, ConversionError) as error:
+    except (FileNotFoundError, RecordingError, RecipeError, ConversionError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

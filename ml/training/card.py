@@ -12,6 +12,31 @@ if TYPE_CHECKING:
     from ml.training.task import Task
 
 
+_FITTED = (
+    "probabilities, thresholds and “don't know” of each fold were fitted on the answers of the "
+    "other folds; "
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """How classes were named.
+
+    Parameters
+    ----------
+    agreement : sequence of float
+        Of int8 and float32, held out, for each fold.
+    agreement_everybody : float
+        Of the model that ships, on records it was trained on.
+    calibration : mapping
+        As :func:`ml.training.calibration.told` gives it.
+    """
+
+    agreement: Sequence[float]
+    agreement_everybody: float
+    calibration: Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the factory knows about a model.
@@ -30,14 +55,10 @@ class Facts:
         Kinds of the layers, in order.
     sizes : mapping of str to int
         Bytes of each file.
-    agreement : sequence of float
-        Of int8 and float32, held out, for each fold.
-    agreement_everybody : float
-        Of the model that ships, on records it was trained on.
     points_lost : float
         What int8 costs of the first score, in hundredths.
-    calibration : mapping
-        As :func:`ml.training.calibration.told` gives it.
+    named : Named or None
+        None where the task names no classes.
     scores : sequence of mapping
         Of int8, for each seed.
     """
@@ -49,10 +70,8 @@ class Facts:
     sparsity: float
     layers: Sequence[str]
     sizes: Mapping[str, int]
-    agreement: Sequence[float]
-    agreement_everybody: float
     points_lost: float
-    calibration: Mapping[str, Any]
+    named: Named | None
     scores: Sequence[Mapping[str, float]]
 
 
@@ -92,20 +111,25 @@ def describe(
         "data": {"sources": [dict(source) for source in texts.sources]},
         "protocol": {
             "what": "cross-validated by patient on the development part, through the shipped "
-            "streaming code; probabilities, thresholds and “don't know” of each fold were fitted "
-            f"on the answers of the other folds; {texts.tested}",
+            f"streaming code; {_FITTED if facts.named else ''}{texts.tested}",
             "folds": [list(fold) for fold in facts.folds],
             "seeds": list(recipe.seeds),
         },
         "scores": [dict(scores) for scores in facts.scores],
-        "calibration": dict(facts.calibration),
+        **({"calibration": dict(facts.named.calibration)} if facts.named else {}),
         "agreement_int8_float32": {
-            "what": "classes under the decision, thresholds included",
-            "held_out_by_fold": list(facts.agreement),
-            "final_model_on_records_it_was_trained_on": facts.agreement_everybody,
+            **(_agreement(facts.named) if facts.named else {}),
             "points_lost": facts.points_lost,
         },
         **task.figures(measured),
+    }
+
+
+def _agreement(named: Named) -> dict[str, Any]:
+    return {
+        "what": "classes under the decision, thresholds included",
+        "held_out_by_fold": list(named.agreement),
+        "final_model_on_records_it_was_trained_on": named.agreement_everybody,
     }
 
 
@@ -127,7 +151,7 @@ def as_markdown(task: Task[Any], card: Mapping[str, Any]) -> str:
     card : mapping
         As of :func:`describe`, not rounded: each figure is rounded once, here.
     """
-    model, protocol, agreement = card["model"], card["protocol"], card["agreement_int8_float32"]
+    model, protocol = card["model"], card["protocol"]
     pruned = f", {percent(model['sparsity'])} % of weights zero" if model["sparsity"] else ""
     names = list(card["scores"][0])
     lines = [
@@ -157,14 +181,11 @@ def as_markdown(task: Task[Any], card: Mapping[str, Any]) -> str:
         "",
         "### int8 and float32",
         "",
-        (
-            f"They name the same class in {percent(min(agreement['held_out_by_fold']))} to "
-            f"{percent(max(agreement['held_out_by_fold']))} % of the held-out answers of a fold; "
-            f"int8 costs {agreement['points_lost']:+.2f} points of {names[0]}."
-        ),
+        _int8(card["agreement_int8_float32"], names[0]),
         "",
-        *_calibration(card["calibration"]),
     ]
+    if "calibration" in card:
+        lines += _calibration(card["calibration"])
     if card["chosen"]:
         lines += ["## Why this network", "", card["chosen"], ""]
     lines += ["## Limits", "", *(f"- {limit}" for limit in card["limits"])]
@@ -173,6 +194,16 @@ def as_markdown(task: Task[Any], card: Mapping[str, Any]) -> str:
         licence = f" {source['licence']}." if source.get("licence") else ""
         lines.append(f"- {source['name']}.{licence} {source['cite']}")
     return "\n".join(lines) + "\n"
+
+
+def _int8(told: Mapping[str, Any], score: str) -> str:
+    cost = f"int8 costs {told['points_lost']:+.2f} points of {score}."
+    if not (shares := told.get("held_out_by_fold")):
+        return cost
+    return (
+        f"They name the same class in {percent(min(shares))} to {percent(max(shares))} % of the "
+        f"held-out answers of a fold; {cost}"
+    )
 
 
 def _calibration(told: Mapping[str, Any]) -> list[str]:

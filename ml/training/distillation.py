@@ -1,4 +1,4 @@
-"""What a student is told: the classes of readers, and what its teachers make of the same batch."""
+"""What a student is told: what readers said, and what its teachers make of the same batch."""
 
 from __future__ import annotations
 
@@ -46,16 +46,24 @@ def logits_of(network: keras.Model) -> keras.Model:
     return keras.Model({one.name: one for one in network.inputs}, network.outputs[0])
 
 
-def loss(labels: int, share: float, temperature: float) -> Callable[[Any, Any], Any]:
+def cross_entropy(targets: Any, logits: Any) -> Any:  # noqa: ANN401 (Keras has no types)
+    """Return the mean cross-entropy with classes, -1 where not known, as a tensor."""
+    known = ops.cast(targets >= 0, logits.dtype)
+    hard = ops.one_hot(ops.cast(ops.maximum(targets, 0), "int32"), logits.shape[-1])
+    entropy = -ops.sum(hard * ops.log_softmax(logits), axis=-1)
+    return ops.sum(entropy * known) / ops.maximum(ops.sum(known), 1.0)
+
+
+def loss(own: Callable[[Any, Any], Any], share: float, temperature: float) -> Callable[..., Any]:
     """Return the loss of a student.
 
-    Cross-entropy with the class, and with the teachers at a temperature, whose square makes up for
+    The task's own, and cross-entropy with the teachers at a temperature, whose square makes up for
     the smaller slope (Hinton et al. 2015).
 
     Parameters
     ----------
-    labels : int
-        How many.
+    own : callable
+        As :meth:`ml.training.task.Task.loss`.
     share : float
         Of the teachers.
     temperature : float
@@ -63,15 +71,12 @@ def loss(labels: int, share: float, temperature: float) -> Callable[[Any, Any], 
     Returns
     -------
     callable
-        Of the truth, shape (n, ..., 1 + labels): the class, -1 where not known, and the shares of
-        the teachers; and of logits, shape (n, ..., labels).
+        Of the truth, shape (n, ..., 1 + labels): the targets and the shares of the teachers, if
+        there are any; and of logits, shape (n, ..., labels).
     """
 
     def compared(truth: Any, logits: Any) -> Any:  # noqa: ANN401 (Keras has no types)
-        known = ops.cast(truth[..., 0] >= 0, logits.dtype)
-        hard = ops.one_hot(ops.cast(ops.maximum(truth[..., 0], 0), "int32"), labels)
-        entropy = -ops.sum(hard * ops.log_softmax(logits), axis=-1)
-        told = ops.sum(entropy * known) / ops.maximum(ops.sum(known), 1.0)
+        told = own(truth[..., 0], logits)
         if not share:
             return told
         soft = -ops.sum(truth[..., 1:] * ops.log_softmax(logits / temperature), axis=-1)

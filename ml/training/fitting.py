@@ -79,7 +79,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         mined *= share / max(mined.sum(), np.finfo(float).tiny)
         self._cumulative = np.cumsum((1 - share) * self._weights + mined)
 
-    def _varied(self, chosen: NDArray[np.int64]) -> tuple[Inputs, NDArray[np.int8]]:
+    def _varied(self, chosen: NDArray[np.int64]) -> tuple[Inputs, NDArray[Any]]:
         inputs = self._examples.batch(chosen)
         targets = self._examples.targets[chosen]
         self._task.vary(inputs, targets, self._rng)
@@ -177,7 +177,7 @@ def fit(
         teachers = Teachers(networks, temperature)
     learners.compile(
         optimizer=keras.optimizers.AdamW(schedule, weight_decay=how.weight_decay),
-        loss=[loss(len(task.labels), share, temperature)] * len(learners.outputs),
+        loss=[loss(task.loss, share, temperature)] * len(learners.outputs),
         jit_compile=False,  # on one core XLA took five times as long a step (the beat network)
     )
     batches = Batches(task, examples, how.batch, how.steps, seed, teachers, len(learners.outputs))

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ml.bundle import Bundle, write_bundle
+from ml.decision import Decision
 from ml.training import calibration, card
 from ml.training.folds import deal
 from ml.training.pruning import sparsity
 from ml.training.quantise import ConversionError
 from ml.training.report import write_report
-from ml.training.task import Answers
+from ml.training.task import Answers, Classifier
 from ml.training.workshop import EVERYBODY, Workshop
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ml.decision import Decision
     from ml.training.recipe import Recipe
 
 KINDS = ("float32", "int8")
@@ -57,7 +57,7 @@ class Judged:
     ----------
     folds : list of Tested
     decisions : list of Decision
-        For each fold, fitted on the answers of the others.
+        For each fold, fitted on the answers of the others; neutral without classes.
     decision : Decision
         Fitted on all of them: it ships.
     measured : mapping
@@ -111,14 +111,7 @@ def make(shop: Workshop, out: Path, report: Path) -> Bundle:
         )
     trained = shop.trained(recipe, EVERYBODY, recipe.seeds[0])
     models = {kind: shop.models(recipe, trained, EVERYBODY, kind) for kind in KINDS}
-    step = max(1, len(shop.names) // _RECORDS_AGAIN)
-    some = shop.names[::step]
-    answers = {kind: shop.answers(models[kind], some) for kind in KINDS}
-    told = calibration.told(
-        [fold.answers["int8"] for fold in shipped.folds],
-        shipped.decisions,
-        recipe.calibrate.coverage,
-    )
+    named = _named(shop, shipped, models)
     facts = card.Facts(
         recipe=recipe,
         folds=shop.folds,
@@ -127,13 +120,8 @@ def make(shop: Workshop, out: Path, report: Path) -> Bundle:
         sparsity=sparsity(trained.network),
         layers=tuple(layer.__class__.__name__ for layer in trained.network.layers),
         sizes={name: len(model) for name, model in models["int8"].items()},
-        agreement=[
-            agreement(fold.answers, decision)
-            for fold, decision in zip(shipped.folds, shipped.decisions, strict=True)
-        ],
-        agreement_everybody=agreement(answers, shipped.decision),
         points_lost=lost,
-        calibration=told,
+        named=named,
         scores=[one.scores["int8"] for one in judged],
     )
     described = card.describe(shop.task, facts, shipped.measured)
@@ -147,11 +135,35 @@ def make(shop: Workshop, out: Path, report: Path) -> Bundle:
     )
     losses = {f"fold {number}": fold.losses for number, fold in enumerate(shipped.folds)}
     parts = shop.parts(recipe, trained, EVERYBODY)
-    write_report(report, shipped, losses | {"everybody": trained.losses}, told, parts, models)
+    losses["everybody"] = trained.losses
+    write_report(report, shipped, losses, named.calibration if named else None, parts, models)
     shop.tell(
         f"{bundle.id}: {sum(facts.sizes.values())} bytes of models, in {out}; plots in {report}"
     )
     return bundle
+
+
+def _named(
+    shop: Workshop, shipped: Judged, models: Mapping[str, Mapping[str, bytes]]
+) -> card.Named | None:
+    """Return how classes were named, by the folds and by the `models` of everybody."""
+    if shop.recipe.calibrate is None:
+        return None
+    step = max(1, len(shop.names) // _RECORDS_AGAIN)
+    some = shop.names[::step]
+    answers = {kind: shop.answers(models[kind], some) for kind in KINDS}
+    return card.Named(
+        agreement=[
+            agreement(fold.answers, decision)
+            for fold, decision in zip(shipped.folds, shipped.decisions, strict=True)
+        ],
+        agreement_everybody=agreement(answers, shipped.decision),
+        calibration=calibration.told(
+            [fold.answers["int8"] for fold in shipped.folds],
+            shipped.decisions,
+            shop.recipe.calibrate.coverage,
+        ),
+    )
 
 
 def cross_validate(shop: Workshop, recipe: Recipe, seed: int) -> Judged:
@@ -172,16 +184,20 @@ def cross_validate(shop: Workshop, recipe: Recipe, seed: int) -> Judged:
             "min left of this seed"
         )
     judged = judge(shop, recipe, folds)
-    least = recipe.quantise.least_agreement
-    for number, (fold, decision) in enumerate(zip(folds, judged.decisions, strict=True)):
+    if recipe.calibrate is not None:
+        _refuse_disagreement(judged, recipe.quantise.least_agreement)
+    told = ", ".join(f"{name} {value:.4f}" for name, value in judged.scores["int8"].items())
+    shop.tell(f"seed {seed}, all folds, int8: {told}")
+    return judged
+
+
+def _refuse_disagreement(judged: Judged, least: float) -> None:
+    for number, (fold, decision) in enumerate(zip(judged.folds, judged.decisions, strict=True)):
         if (share := agreement(fold.answers, decision)) < least:
             raise ConversionError(
                 f"fold {number}: int8 and float32 agree on {share:.1%} of the answers; "
                 f"{least:.0%} are asked"
             )
-    told = ", ".join(f"{name} {value:.4f}" for name, value in judged.scores["int8"].items())
-    shop.tell(f"seed {seed}, all folds, int8: {told}")
-    return judged
 
 
 def run_fold(
@@ -212,13 +228,16 @@ def judge(shop: Workshop, recipe: Recipe, folds: Sequence[Tested], decides: str 
     task = shop.task
     if len(folds) == 1:
         folds = _groups(shop, folds[0])
-    decisions, decision = calibration.honest(
-        [fold.answers[decides] for fold in folds],
-        task.labels,
-        recipe.calibrate,
-        recipe.decide,
-        task.worth,
-    )
+    decision = Decision(task.labels)
+    decisions = [decision] * len(folds)
+    if isinstance(task, Classifier) and recipe.calibrate is not None:
+        decisions, decision = calibration.honest(
+            [fold.answers[decides] for fold in folds],
+            task.labels,
+            recipe.calibrate,
+            recipe.decide,
+            task.worth,
+        )
     measured: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in folds[0].answers}
     for fold, of_fold in zip(folds, decisions, strict=True):
         for name in fold.answers[decides]:

@@ -209,8 +209,10 @@ class Recipe:
         The package of ``ml.training`` that knows the data and the network.
     version : str
         Of the bundle, ``1.2.0``.
-    folds, student, calibrate, decide, quantise
+    folds, student, decide, quantise
         Always there, be it by their defaults.
+    calibrate : Calibrate or None
+        None where the task names no classes.
     teacher, distil : Teacher, Distil or None
         Both or none.
     prune : Prune or None
@@ -229,7 +231,7 @@ class Recipe:
     version: str
     folds: Folds
     student: Student
-    calibrate: Calibrate
+    calibrate: Calibrate | None = None
     teacher: Teacher | None = None
     distil: Distil | None = None
     prune: Prune | None = None
@@ -295,6 +297,10 @@ def _conditions(recipe: Recipe) -> Iterator[tuple[bool, str]]:
     parts = recipe.version.split(".")
     numbers = len(parts) == 3 and all(part.isdecimal() for part in parts)
     yield numbers, "version: expected three numbers as in '1.2.0'"
+    classes = recipe.calibrate or not (
+        recipe.decide.labels or recipe.distil or recipe.student.mined
+    )
+    yield bool(classes), "decide.labels, [distil] and student.mined need classes: add [calibrate]"
     together = (recipe.teacher is None) == (recipe.distil is None)
     yield together, "[teacher] and [distil] go together: expected both or none"
     yield bool(recipe.seeds), "seeds: expected at least one number"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from ml.training.evaluation import Confusion
     from ml.training.making import Judged
     from ml.training.task import Part
 
@@ -23,7 +24,7 @@ def write_report(
     folder: Path,
     judged: Judged,
     losses: Mapping[str, tuple[float, ...]],
-    told: Mapping[str, Any],
+    told: Mapping[str, Any] | None,
     parts: Mapping[str, Part],
     models: Mapping[str, Mapping[str, bytes]],
 ) -> None:
@@ -36,21 +37,17 @@ def write_report(
         Of the seed whose networks ship.
     losses : mapping
         Of each epoch, by the name of the training.
-    told : mapping
-        The card's section on calibration.
+    told : mapping or None
+        The card's section on calibration; None where no classes are named.
     parts : mapping
         Of the network that ships, with inputs of training patients.
     models : mapping
         The same, converted: by kind, then by name.
     """
-    labels = judged.decision.labels
-    counts = np.zeros((len(labels), len(labels)), np.int64)
-    for fold, decision in zip(judged.folds, judged.decisions, strict=True):
-        for one in fold.answers["int8"].values():
-            counts += confusion(one.truth, decision.classes(one.logits), len(labels))
     plots.learning_curves(folder / "learning-curves.png", losses)
-    plots.confusion(folder / "confusion.png", counts, labels)
-    plots.reliability(folder / "reliability.png", told)
+    if told is not None:
+        plots.confusion(folder / "confusion.png", _confusion(judged), judged.decision.labels)
+        plots.reliability(folder / "reliability.png", told)
     plots.int8_error(
         folder / "int8-error.png",
         {
@@ -58,3 +55,12 @@ def write_report(
             for name, part in parts.items()
         },
     )
+
+
+def _confusion(judged: Judged) -> Confusion:
+    k = len(judged.decision.labels)
+    counts = np.zeros((k, k), np.int64)
+    for fold, decision in zip(judged.folds, judged.decisions, strict=True):
+        for one in fold.answers["int8"].values():
+            counts += confusion(one.truth, decision.classes(one.logits), k)
+    return counts

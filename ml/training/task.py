@@ -17,17 +17,19 @@ the examples. So reading and answering belong in one module of the package (``da
 variation in another (``network.py``), and figures of the card in a third. ``task.py`` imports no
 TensorFlow at its head: ``network`` imports ``network.py`` when it is called.
 
-Arrays have examples as their first axis. A class is an index into ``labels``, -1 where it is not
-known (such positions are not learnt from). One class an example: targets ``(n,)``, logits
-``(n, labels)``; one for each of T positions: targets ``(n, T)``, logits ``(n, T, labels)``.
+Arrays have examples as their first axis. Most tasks name classes (:class:`Classifier`): a class is
+an index into ``labels``, -1 where it is not known (such positions are not learnt from). One class
+an example: targets ``(n,)``, logits ``(n, labels)``; one for each of T positions: targets
+``(n, T)``, logits ``(n, T, labels)``. A task that names none has a loss of its own, targets of the
+shape and type that this takes, and no [calibrate] in its recipe: nothing is fitted to its answers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,14 +55,14 @@ class Examples:
     ----------
     inputs : mapping of str to numpy.ndarray, shape (n, ...), float16 or float32
         By the names of the network's inputs.
-    targets : numpy.ndarray, shape (n,) or (n, T), int8
-        Classes; -1 where not known.
+    targets : numpy.ndarray, shape (n, ...)
+        Classes, int8, -1 where not known; or what else the task's loss takes.
     records : numpy.ndarray of str, shape (n,)
         Where each is from.
     """
 
     inputs: Mapping[str, NDArray[Any]]
-    targets: NDArray[np.int8]
+    targets: NDArray[Any]
     records: NDArray[np.str_]
 
     @classmethod
@@ -91,10 +93,14 @@ class Answers:
     logits : numpy.ndarray, shape (n, labels), float32
         Up to a constant in each row: the logarithm of the probabilities that come with a neutral
         :class:`ml.decision.Decision` (:func:`ml.training.evaluation.log_of`).
+    found : mapping of str to numpy.ndarray
+        What else was said, by names, for :meth:`Task.measure`: all there is of a task without
+        classes.
     """
 
-    truth: NDArray[np.int8]
-    logits: Floats
+    truth: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
+    logits: Floats = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    found: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +154,7 @@ class Task(Protocol[R]):
     name : str
         Of the bundle's folder, and of its task.
     labels : tuple of str
-        Of the classes, in order.
+        Of the classes, or of what else the logits are of, in order.
     texts : Texts
     """
 
@@ -189,7 +195,7 @@ class Task(Protocol[R]):
     def weights(self, examples: Examples) -> NDArray[np.float64]:
         """Return how likely each is drawn (see :mod:`ml.training.drawing`), adding up to 1."""
 
-    def vary(self, inputs: Inputs, targets: NDArray[np.int8], rng: np.random.Generator) -> None:
+    def vary(self, inputs: Inputs, targets: NDArray[Any], rng: np.random.Generator) -> None:
         """Change a batch in place, in ways that its targets go along with."""
 
     def network(self, options: Mapping[str, Any]) -> keras.Model:
@@ -200,6 +206,9 @@ class Task(Protocol[R]):
         Each layer whose name begins with ``logits`` learns for itself where there are any: members
         whose mean is the output, or exits.
         """
+
+    def loss(self, targets: Any, logits: Any) -> Any:  # noqa: ANN401 (Keras has no types)
+        """Return what is made small, a number, of a batch's targets and the logits: tensors."""
 
     def parts(self, network: keras.Model, inputs: Inputs) -> Mapping[str, Part]:
         """Return what ships, by the names of the files; ``model`` is always one of them.
@@ -220,15 +229,11 @@ class Task(Protocol[R]):
         (:func:`ml.training.evaluation.unpacked` makes a bundle of them).
         """
 
-    def worth(self, pool: Pool, decision: Decision) -> float:
-        """Return what the thresholds are to make greatest, of the answers of many records.
-
-        Those of unknown truth are among them: what goes from one answer to the next, an alarm say,
-        goes on through them.
-        """
-
     def measure(self, record: R, answers: Answers, decision: Decision) -> dict[str, Any]:
-        """Return how well a record was read, by a decision that saw nothing of it: JSON values."""
+        """Return how well a record was read, by a decision that saw nothing of it: JSON values.
+
+        The decision is a neutral one where no classes are named.
+        """
 
     def scores(self, measured: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
         """Return figures, 0..1, of what :meth:`measure` gave for many records, by their names.
@@ -244,6 +249,24 @@ class Task(Protocol[R]):
 
     def report(self, card: Mapping[str, Any]) -> list[str]:
         """Return the lines of Markdown that tell :meth:`figures`."""
+
+
+@runtime_checkable
+class Classifier(Task[R], Protocol[R]):
+    """A task that names classes: the base of its class."""
+
+    def loss(self, targets: Any, logits: Any) -> Any:  # noqa: ANN401 (Keras has no types)
+        """Return the cross-entropy with the classes that are known."""
+        from ml.training.distillation import cross_entropy
+
+        return cross_entropy(targets, logits)
+
+    def worth(self, pool: Pool, decision: Decision) -> float:
+        """Return what the thresholds are to make greatest, of the answers of many records.
+
+        Those of unknown truth are among them: what goes from one answer to the next, an alarm say,
+        goes on through them.
+        """
 
 
 def find_task(name: str) -> Task[Any]:

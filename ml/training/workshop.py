@@ -30,7 +30,8 @@ from ml.training.keeping import (
     kept,
     versions,
 )
-from ml.training.task import Answers, Examples
+from ml.training.recipe import RecipeError
+from ml.training.task import Answers, Classifier, Examples
 
 if TYPE_CHECKING:
     from ml.training.recipe import Prune, Recipe, Student
@@ -75,6 +76,13 @@ class Workshop:
         Where results are kept.
     tell : callable
         Is given one line at each step.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a database is not there.
+    RecipeError
+        If the recipe calibrates what names no classes, or does not calibrate what does.
     """
 
     task: Task[Any]
@@ -90,6 +98,10 @@ class Workshop:
 
     def __post_init__(self) -> None:
         task, folds = self.task, self.recipe.folds
+        if isinstance(task, Classifier) != (self.recipe.calibrate is not None):
+            raise RecipeError(
+                f"{self.recipe.name}: calibrate: expected where a task names classes, only there"
+            )
         self.names = task.records(self.data)
         self.folds = deal(self.names, task.patient, task.stratum, folds.count, folds.seed)
 
@@ -180,7 +192,8 @@ class Workshop:
         task = self.task
         network = fitting.built(task.network, how.network, seed)
         code = code_digest(
-            (fitting.fit, *map(_own, (task.network, task.vary, task.weights))), _TRAINING_CODE
+            (fitting.fit, *map(_own, (task.network, task.loss, task.vary, task.weights))),
+            _TRAINING_CODE,
         )
         digest = digest_of(
             asdict(how), seeds, follows, content, network.to_json(), code, versions(*TRAINERS)
@@ -256,11 +269,18 @@ class Workshop:
                 one = self.task.answers(self.record(name), models)
                 if not np.isfinite(one.logits).all():
                     raise quantise.ConversionError(f"{name}: answers that are not finite")
-                found |= {f"{name} truth": one.truth, f"{name} logits": one.logits}
+                said = {**one.found, "truth": one.truth, "logits": one.logits}
+                found |= {f"{name} {key}": array for key, array in said.items()}
             return found
 
-        arrays = kept(self.work / f"answers-{digest}.npz", answer)
-        return {name: Answers(arrays[f"{name} truth"], arrays[f"{name} logits"]) for name in names}
+        by_record: dict[str, Arrays] = {name: {} for name in names}
+        for place, array in kept(self.work / f"answers-{digest}.npz", answer).items():
+            name, _, key = place.partition(" ")
+            by_record[name][key] = array
+        return {
+            name: Answers(said.pop("truth"), said.pop("logits"), said)
+            for name, said in by_record.items()
+        }
 
     def _files(self, name: str) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in self.task.files(self.data, name)}

@@ -26,7 +26,7 @@ from ml.training.beats.data import (
 )
 from ml.training.drawing import balanced
 from ml.training.evaluation import confusion, scores
-from ml.training.task import Answers, Examples, Inputs, Part, Texts
+from ml.training.task import Answers, Classifier, Examples, Inputs, Part, Texts
 from signals.ecg.beat import BeatClass
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ _TEXTS = Texts(
 )
 
 
-class _Beats:
+class _Beats(Classifier[Record]):
     """See :class:`ml.training.task.Task`."""
 
     name = NAME

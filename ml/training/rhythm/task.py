@@ -26,7 +26,7 @@ from ml.training.rhythm.data import (
     read_strip,
     references,
 )
-from ml.training.task import Answers, Examples, Inputs, Part, Texts
+from ml.training.task import Answers, Classifier, Examples, Inputs, Part, Texts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,7 +95,7 @@ _TEXTS = Texts(
 )
 
 
-class _Rhythm:
+class _Rhythm(Classifier[Strip]):
     """See :class:`ml.training.task.Task`."""
 
     name = NAME

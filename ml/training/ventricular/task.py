@@ -19,7 +19,7 @@ from ml.tasks.ventricular_windows import (
     model_input,
 )
 from ml.training.rhythm.data import references
-from ml.training.task import Answers, Examples, Part, Texts
+from ml.training.task import Answers, Classifier, Examples, Part, Texts
 from ml.training.ventricular.card import FALSE_AN_HOUR, figures_of, report_of, scores_of
 from ml.training.ventricular.data import Record, answers_of, examples_of, read_record
 from ml.training.ventricular.scoring import alarmed, begins, counts, curve
@@ -124,7 +124,7 @@ _TEXTS = Texts(
 )
 
 
-class _Ventricular:
+class _Ventricular(Classifier[Record]):
     """See :class:`ml.training.task.Task`."""
 
     name = NAME

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ml.decision import Decision
-from ml.training.card import Facts, as_markdown, describe, rounded
+from ml.training.card import Facts, Named, as_markdown, describe, rounded
 from tests.ml.training.toy import LABELS, Toy, recipe
 
 TOLD = {
@@ -27,10 +27,8 @@ FACTS = Facts(
     sparsity=0.8,
     layers=("Dense",),
     sizes={"model": 3000, "gate": 1000},
-    agreement=[0.97456, 0.99],
-    agreement_everybody=1.0,
     points_lost=0.25,
-    calibration=TOLD,
+    named=Named(agreement=[0.97456, 0.99], agreement_everybody=1.0, calibration=TOLD),
     scores=[{"c": 0.81849}, {"c": 0.79}],
 )
 COUNTS = {"toys/00": {"confusion": [[9, 0, 0], [0, 9, 0], [0, 1, 9]]}}
@@ -59,6 +57,16 @@ def test_the_card_for_people_rounds_once_and_says_why() -> None:
     assert "## Why this network\n\nIt is the smallest that does." in text
     assert "F1 of c: 0.947" in text
     assert "- A toy." in text
+
+
+def test_a_card_without_classes_says_nothing_of_them() -> None:
+    card = describe(Toy(), replace(FACTS, named=None), {"int8": COUNTS, "float32": COUNTS})
+    assert "calibration" not in card
+    assert card["agreement_int8_float32"] == {"points_lost": 0.25}
+    text = as_markdown(Toy(), card)
+    assert "int8 costs +0.25 points of c" in text
+    assert "same class" not in text
+    assert "robabilities" not in text
 
 
 def test_values_that_are_no_fractions_are_kept() -> None:

@@ -130,7 +130,7 @@ def test_neither_teachers_nor_student_see_whom_a_fold_holds_out(
 def test_a_student_tells_what_its_teachers_tell() -> None:
     import keras
 
-    from ml.training.distillation import Teachers, loss
+    from ml.training.distillation import Teachers, cross_entropy, loss
 
     rng = np.random.default_rng(0)
     points = {"points": rng.normal(size=(8, 6)).astype(np.float32)}
@@ -148,11 +148,11 @@ def test_a_student_tells_what_its_teachers_tell() -> None:
     of_class = np.log(np.exp(logits).sum(axis=1)) - logits[range(8), truth[:, 0].astype(int)]
     soft = np.log(np.exp(logits / 2).sum(axis=1, keepdims=True)) - logits / 2
     expected = 0.75 * of_class[known].mean() + 0.25 * 4 * (shares * soft).sum(axis=1).mean()
-    found = float(loss(3, 0.25, 2.0)(truth.astype(np.float32), logits))
+    found = float(loss(cross_entropy, 0.25, 2.0)(truth.astype(np.float32), logits))
     assert found == pytest.approx(expected, rel=1e-5)
-    assert float(loss(3, 0.0, 1.0)(truth[:, :1].astype(np.float32), logits)) == pytest.approx(
-        of_class[known].mean(), rel=1e-5
-    )
+    assert float(
+        loss(cross_entropy, 0.0, 1.0)(truth[:, :1].astype(np.float32), logits)
+    ) == pytest.approx(of_class[known].mean(), rel=1e-5)
 
 
 def test_pruned_weights_stay_zero_to_the_end(work: Path) -> None:

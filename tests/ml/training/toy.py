@@ -16,7 +16,7 @@ from ml.runtime import Model
 from ml.training.drawing import balanced
 from ml.training.evaluation import confusion, scores
 from ml.training.recipe import Calibrate, Decide, Folds, Quantise, Recipe, Student
-from ml.training.task import Answers, Examples, Inputs, Part, Texts
+from ml.training.task import Answers, Classifier, Examples, Inputs, Part, Texts
 
 if TYPE_CHECKING:
     import keras
@@ -30,7 +30,7 @@ POINTS = 200
 Record = tuple[str, NDArray[np.float32], NDArray[np.int8]]
 
 
-class Toy:
+class Toy(Classifier[Record]):
     """Twelve records of six patients; each patient's points are shifted a little."""
 
     name = "toy"

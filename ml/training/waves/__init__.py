@@ -1,0 +1,1 @@
+"""The delineator: where P, QRS and T of each beat begin and end."""
