@@ -94,6 +94,11 @@ def test_shipped_recipes_can_be_read(path: Path) -> None:
         ('"float32"]', '"int4"]', "search.bits: expected one of int8, int16x8, float32"),
         ("[0, 4]", "[0, 5]", "search.folds: expected numbers below folds.count"),
         ("[distil]\ntemperature = 2\nshare = 0.5\n", "", "[teacher] and [distil] go together"),
+        (
+            '[calibrate]\nmethod = "vector"\ncoverage = 0.98\n',
+            "",
+            "decide.labels, [distil] and student.mined need classes: add [calibrate]",
+        ),
         ('"1.2.3"', '"1.2"', "version: expected three numbers"),
         ("seeds = [0, 1]", "seeds = []", "seeds: expected at least one number"),
         ("[folds]\ncount = 5", "folds = 5", "folds: expected a table, not 5"),
