@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import ceil
+from math import ceil, inf
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
@@ -24,6 +24,7 @@ from ml.tasks.beats import BeatClassifier, ClassifiedBeats
 from ml.tasks.rhythm import Rhythm, RhythmClassifier, RhythmWindow
 from ml.tasks.waves import WaveDelineator
 from signals.ecg.beat import BeatClass
+from signals.ecg.fibrillation import Suspicion
 from signals.ecg.fibrillation_check import FibrillationCheck
 from signals.ecg.intervals import IntervalSummary, measure_median_beat
 from signals.ecg.median_beat import median_beat, repeated_beat
@@ -90,7 +91,8 @@ class Events:
     quality : numpy.ndarray, uint8, shape (leads, seconds)
         :class:`signals.quality.Quality` of the next whole seconds.
     rhythm : tuple of RhythmWindow
-        What windows of the recording are taken for; of a strip, the whole of it.
+        What windows are taken for in which the intervals make atrial fibrillation suspected; of a
+        strip, the whole of it.
     """
 
     beats: ClassifiedBeats
@@ -205,36 +207,44 @@ class EcgAnalyzer:
         fresh = [*breaks, *found.unclear, *fibrillation, *([under_way] if under_way else [])]
         self._breaks = joined([*self._breaks, *fresh])
         episodes = self._rhythm.push(known.samples, known.classes, fresh, PWaves.of(shapes))
+        suspicion = self._rhythm.fibrillation
         if last:
             episodes += self._rhythm.finish(self._n_samples)
+            suspicion = Suspicion((), inf)
+        suspected = [e for e in episodes if e.kind is RhythmKind.ATRIAL_FIBRILLATION]
+        episodes = [e for e in episodes if e.kind is not RhythmKind.ATRIAL_FIBRILLATION]
         rr = self._intervals(known.samples)
-        windows = self._rhythm_model.push(samples, found.quality, shapes, rr, self._next_beat)
+        windows = self._rhythm_model.push(
+            samples,
+            found.quality,
+            shapes,
+            rr,
+            self._next_beat,
+            self._check.take(suspected, suspicion),
+        )
         if last:
             windows += self._rhythm_model.finish()
+        if not self._is_strip:  # too short for intervals: the model is asked alone
+            episodes += self._checked(windows, until_s=inf if last else self._rhythm_model.until_s)
         return Events(
             known,
             shapes,
             rr,
-            tuple(self._checked(episodes, windows, last=last)),
+            tuple(episodes),
             tuple(fibrillation),
             found.unclear,
             found.quality,
             tuple(windows),
         )
 
-    def _checked(
-        self, episodes: list[Episode], windows: Sequence[RhythmWindow], *, last: bool
-    ) -> list[Episode]:
-        """Return the episodes that are told, by what the model says of their time."""
-        if self._is_strip:  # too short for intervals: the model is asked alone
-            return [e for e in episodes if e.kind is not RhythmKind.ATRIAL_FIBRILLATION]
-        said = [
+    def _checked(self, windows: Sequence[RhythmWindow], until_s: float) -> list[Episode]:
+        """Return the suspected fibrillation that is told, by what the model says of its time."""
+        said = (
             (window.onset_s, window.end_s, window.probabilities[Rhythm.FIBRILLATION])
             for window in windows
             if window.probabilities[Rhythm.UNREADABLE] < 1
-        ]
-        told = self._check.push(episodes, said)
-        return told + self._check.finish() if last else told
+        )
+        return self._check.judge(said, until_s)
 
     @property
     def _next_beat(self) -> int:

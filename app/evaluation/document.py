@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from math import isnan
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from app.evaluation.record import RecordResult
-    from app.report import Provenance
+    from app.report import ModelUsed
 
 SCHEMA = "tracekeep-evaluation"
 SCHEMA_VERSION = 1
@@ -27,6 +27,14 @@ class Failed(NamedTuple):
 
     name: str
     problem: str
+
+
+class Origin(NamedTuple):
+    """What reports were made with, as :class:`app.report.Provenance` has it."""
+
+    software: str
+    models: tuple[ModelUsed, ...]
+    runtime: str
 
 
 @dataclass(frozen=True)
@@ -70,10 +78,10 @@ class Evaluation:
         return averages([record.score for record in self.records])
 
     @property
-    def origins(self) -> list[Provenance]:
-        """What the reports were made with, each once, without input and time."""
-        made = (replace(r.provenance, analysed_at="", input_sha256="") for r in self.records)
-        return list(dict.fromkeys(made))
+    def origins(self) -> list[Origin]:
+        """What the reports were made with, each once."""
+        by = [record.provenance for record in self.records]
+        return list(dict.fromkeys(Origin(one.software, one.models, one.runtime) for one in by))
 
     @property
     def caution(self) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ml.tasks.rhythm_features import Beats, features
 from ml.tasks.rhythm_grid import GRID_RATE, Floats, RhythmGrid
 from ml.tasks.rhythm_segments import segments
+from signals.ecg.fibrillation import EVERYWHERE, Suspicion
 from signals.ecg.waves import BeatWaves
 from signals.quality import is_readable
 
@@ -83,9 +84,10 @@ class RhythmClassifier:
     """Names the rhythm of windows of one recording as it comes, or of a short recording as a whole.
 
     Windows last 28.8 s and begin every 19.2 s; the last one ends with the recording. A window is
-    given out when its samples, their quality and its beats were pushed. What is given out, in the
-    end, does not depend on how all that was cut into blocks. Memory does not grow with the
-    recording, as long as readable stretches do not wait for their beats.
+    given out when its samples, their quality and its beats were pushed, and it is known that
+    fibrillation is suspected in it; others are passed over. What is given out, in the end, does not
+    depend on how all that was cut into blocks. Memory does not grow with the recording, as long as
+    readable stretches do not wait for what is known of them.
 
     Where no lead can be read for most of the time the network is not asked.
 
@@ -126,6 +128,7 @@ class RhythmClassifier:
         self._beats = BeatWaves.none(n_leads)
         self._rr = np.zeros(0, np.float64)
         self._settled = 0.0  # grid point before which all beats were pushed
+        self._suspicion = EVERYWHERE
         self._next = 0  # begin of the next stretch to be cut
         self._waiting: list[_Stretch] = []
 
@@ -141,6 +144,7 @@ class RhythmClassifier:
         beats: BeatWaves,
         rr: NDArray[np.float64],
         settled: int,
+        suspicion: Suspicion = EVERYWHERE,
     ) -> list[RhythmWindow]:
         """Take what became known; return the windows that became ready.
 
@@ -156,7 +160,11 @@ class RhythmClassifier:
             The interval before each, s; NaN where it cannot be read.
         settled : int
             The sample before which all beats were pushed.
+        suspicion : Suspicion
+            Where to look. From :attr:`until_s` on, all suspected stretches are to be named each
+            time. A recording as a whole is looked at in any case.
         """
+        self._suspicion = EVERYWHERE if self._whole else suspicion
         self._append(self._grid.push(samples[: self._leads]), quality)
         self._beats = BeatWaves.joined([self._beats, beats])
         self._rr = np.concatenate((self._rr, rr))
@@ -194,6 +202,13 @@ class RhythmClassifier:
     def _is_judged(self, end: int) -> bool:
         return self._readable_start + self._readable.shape[1] >= end / GRID_RATE
 
+    @property
+    def until_s(self) -> float:
+        """No window will be given out that begins before, s."""
+        # the last one, which ends with the recording, may begin before the next one
+        begins = [self._next - _STEP, *(stretch.begin for stretch in self._waiting[:1])]
+        return min(begins) / GRID_RATE
+
     def _append(self, level: Floats, quality: NDArray[np.uint8]) -> None:
         self._level = np.concatenate((self._level, level), axis=1)
         readable = is_readable(quality[: self._leads])
@@ -217,8 +232,15 @@ class RhythmClassifier:
         self._readable_start = second
 
     def _ready(self) -> list[RhythmWindow]:
-        n = sum(stretch.end <= self._settled for stretch in self._waiting)
-        ready, self._waiting = self._waiting[:n], self._waiting[n:]
+        ready, n = [], 0
+        for stretch in self._waiting:
+            wanted = self._suspicion.overlaps(stretch.begin / GRID_RATE, stretch.end / GRID_RATE)
+            if stretch.end > self._settled or wanted is None:
+                break
+            if wanted:
+                ready.append(stretch)
+            n += 1
+        self._waiting = self._waiting[n:]
         windows = self._classify(ready)
         begins = self._waiting[0].begin if self._waiting else self._level_start
         oldest = min(begins, self._level_start) / GRID_RATE * self._rate

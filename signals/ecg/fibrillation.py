@@ -22,7 +22,8 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import dataclass
 from itertools import accumulate
-from math import inf
+from math import inf, nextafter
+from typing import NamedTuple
 
 from signals.ecg.episode import Episode, RhythmKind
 from signals.ecg.waves import PWave
@@ -67,6 +68,30 @@ class Interval:
     def rr(self) -> float:
         """Its length, s."""
         return self.end - self.onset
+
+
+class Suspicion(NamedTuple):
+    """Where fibrillation is suspected.
+
+    Parameters
+    ----------
+    stretches : tuple of (float, float)
+        Onset and end of the latest ones, s; what is under way may yet go on.
+    known_s : float
+        Up to when all others are known.
+    """
+
+    stretches: tuple[tuple[float, float], ...]
+    known_s: float
+
+    def overlaps(self, onset: float, end: float) -> bool | None:
+        """Return whether a stretch lies in a suspected one, in part; None: not yet known."""
+        if any(onset <= last and end >= first for first, last in self.stretches):
+            return True
+        return False if end <= self.known_s else None
+
+
+EVERYWHERE = Suspicion(((0.0, inf),), inf)
 
 
 class FibrillationDetector:
@@ -133,7 +158,7 @@ class FibrillationDetector:
         self._over = 0.0  # where the last episode ended
         self._n_with: Counter[PWave] = Counter()
         self._settled = 0.0
-        self._latest = (inf, -inf)
+        self._latest: tuple[tuple[float, float], ...] = ()
 
     def push(self, interval: Interval) -> list[Episode]:
         """Take the next interval; return the episodes that it shows to be over."""
@@ -169,16 +194,17 @@ class FibrillationDetector:
         self._n_with.clear()
         return episodes
 
-    def overlaps(self, onset: float, end: float) -> bool | None:
-        """Return whether the stretch lies in an episode, at least in part; None: not yet known."""
-        if self._first is not None and self._last is not None and end >= self._first.onset:
-            if self._last.end - self._first.onset < self._shortest_s:
-                return None
-            # the end may yet be set back into the window
-            return onset <= min(self._last.end, self._intervals[0].onset) or None
-        if end > self._settled:
-            return None
-        return onset <= self._latest[1] and end >= self._latest[0]
+    @property
+    def suspicion(self) -> Suspicion:
+        """The last episode that is over, and what is sure of the one under way."""
+        if self._first is None or self._last is None:
+            return Suspicion(self._latest, self._settled)
+        onset = self._first.onset
+        # the end may yet be set back into the window
+        end = min(self._last.end, self._intervals[0].onset)
+        if end - onset < self._shortest_s:
+            return Suspicion(self._latest, nextafter(onset, -inf))
+        return Suspicion((*self._latest, (onset, end)), end)
 
     def _is_irregular(self) -> bool:
         n = len(self._intervals)
@@ -232,7 +258,7 @@ class FibrillationDetector:
         if last.end - first.onset < self._shortest_s:
             return []
         self._over = last.end
-        self._latest = (first.onset, last.end)
+        self._latest = ((first.onset, last.end),)
         shortest_rr = min([self._shortest_rr, *(one.rr for one in inside if one.end <= last.end)])
         seconds = last.readable_s - first.readable_s + first.rr
         intervals = last.readable_n - first.readable_n + 1

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from signals.ecg.episode import Episode, RhythmKind
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator
+
+    from signals.ecg.episode import Episode
+    from signals.ecg.fibrillation import Suspicion
 
 AGREED_FROM = 0.4
 """Mean probability of fibrillation from which an episode is told. Chosen on the development
@@ -19,7 +20,7 @@ _MOST_WINDOWS = 400
 
 
 class FibrillationCheck:
-    """Lets episodes of atrial fibrillation pass where a model agrees; all others always.
+    """Lets episodes of atrial fibrillation pass where a model agrees.
 
     Intervals say where fibrillation is suspected, to the beat; the model, which sees the tracing,
     says in windows whether it is that. An episode waits until it is known what the model says of
@@ -31,35 +32,43 @@ class FibrillationCheck:
         self._waiting: deque[Episode] = deque()
         self._windows: deque[tuple[float, float, float]] = deque(maxlen=_MOST_WINDOWS)
 
-    def push(
-        self, episodes: Sequence[Episode], windows: Iterable[tuple[float, float, float]]
-    ) -> list[Episode]:
-        """Take what became known; return the episodes that are told.
+    def take(self, suspected: Iterable[Episode], suspicion: Suspicion) -> Suspicion:
+        """Take the next episodes, which wait; return where the model is to look.
 
         Parameters
         ----------
-        episodes : sequence of Episode
-            The next ones.
+        suspected : iterable of Episode
+            That are over.
+        suspicion : Suspicion
+            What is under way, and until when all is known.
+        """
+        self._waiting += suspected
+        waiting = ((episode.onset, episode.end) for episode in self._waiting)
+        return suspicion._replace(stretches=(*waiting, *suspicion.stretches))
+
+    def judge(self, windows: Iterable[tuple[float, float, float]], until_s: float) -> list[Episode]:
+        """Take what the model says; return the waiting episodes that it agrees with.
+
+        Parameters
+        ----------
         windows : iterable of (float, float, float)
             The next ones in which a lead could be read: onset and end, s, and the probability of
             fibrillation. In order of their onsets, at least 10 s apart.
+        until_s : float
+            No window will come that begins before.
         """
-        suspected = [e for e in episodes if e.kind is RhythmKind.ATRIAL_FIBRILLATION]
-        passed = [e for e in episodes if e.kind is not RhythmKind.ATRIAL_FIBRILLATION]
-        self._waiting += suspected
+        told: list[Episode] = []
         for window in windows:
-            while self._waiting and window[0] >= self._waiting[0].end:
-                passed += self._judged(self._waiting.popleft())
+            told += self._agreed(window[0])
             self._windows.append(window)
-        return passed
+        return told + list(self._agreed(until_s))
 
-    def finish(self) -> list[Episode]:
-        """Return those of the waiting episodes that are told: no more windows come."""
-        passed = [e for episode in self._waiting for e in self._judged(episode)]
-        self._waiting.clear()
-        return passed
+    def _agreed(self, until_s: float) -> Iterator[Episode]:
+        while self._waiting and self._waiting[0].end <= until_s:
+            if self._is_told(episode := self._waiting.popleft()):
+                yield episode
 
-    def _judged(self, episode: Episode) -> list[Episode]:
+    def _is_told(self, episode: Episode) -> bool:
         begin = max(episode.onset, episode.end - _LAST_S)
         seconds = weighted = 0.0
         for onset, end, probability in self._windows:
@@ -67,4 +76,4 @@ class FibrillationCheck:
             if inside > 0:
                 seconds += inside
                 weighted += inside * probability
-        return [episode] if weighted >= AGREED_FROM * seconds else []
+        return weighted >= AGREED_FROM * seconds

@@ -17,6 +17,8 @@ _STRIDES = (4, 2, 2, 1, 2)
 _WIDTHS = (9, 5, 5, 3, 3)
 _HALVES = 2
 _WEIGHT_LOSS = 1e-4
+_MOMENTUM = 0.97
+"""Of running statistics: they follow the layers within a hundred batches, Keras' 0.99 in 300."""
 
 
 def ventricular_network(options: Mapping[str, Any]) -> keras.Model:
@@ -43,7 +45,7 @@ def ventricular_network(options: Mapping[str, Any]) -> keras.Model:
             use_bias=False,
             kernel_regularizer=keras.regularizers.L2(_WEIGHT_LOSS),
         )(x)
-        x = layers.ReLU()(layers.BatchNormalization()(x))
+        x = layers.ReLU()(layers.BatchNormalization(momentum=_MOMENTUM)(x))
     x = layers.SpatialDropout2D(0.1)(x)
     x = layers.AveragePooling2D((1, x.shape[2] // _HALVES))(x)
     beside = _dense(layers.Dropout(0.1)(numbers), options["dense"])
@@ -56,4 +58,4 @@ def ventricular_network(options: Mapping[str, Any]) -> keras.Model:
 
 def _dense(x: Any, units: int) -> Any:  # noqa: ANN401 (Keras has no types)
     x = layers.Dense(units, use_bias=False)(x)
-    return layers.ReLU()(layers.BatchNormalization()(x))
+    return layers.ReLU()(layers.BatchNormalization(momentum=_MOMENTUM)(x))

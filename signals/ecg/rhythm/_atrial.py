@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from signals.ecg.episode import Episode
+    from signals.ecg.fibrillation import Suspicion
     from signals.ecg.rhythm._stream import TrackedBeat
     from signals.ecg.rhythm._thresholds import RhythmThresholds
 
@@ -42,6 +43,11 @@ class AtrialRhythms:
         self._kinds: tuple[BeatClass | None, BeatClass | None] = (None, None)  # of the last two
         self._basic = False  # whether the last beat but one belongs to the basic rhythm
         self._waiting: deque[Episode] = deque()
+
+    @property
+    def suspicion(self) -> Suspicion:
+        """As of the detector of fibrillation."""
+        return self._fibrillation.suspicion
 
     def push(self, beat: TrackedBeat) -> list[Episode]:
         episodes = self._judge_last_beat(beat.kind)
@@ -78,7 +84,7 @@ class AtrialRhythms:
         settled = []
         while self._waiting:
             run = self._waiting[0]
-            in_fibrillation = self._fibrillation.overlaps(run.onset, run.end)
+            in_fibrillation = self.suspicion.overlaps(run.onset, run.end)
             if in_fibrillation is None:
                 break
             self._waiting.popleft()

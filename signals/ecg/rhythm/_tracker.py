@@ -24,6 +24,8 @@ from signals.ecg.waves import PWave
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from signals.ecg.fibrillation import Suspicion
+
 _CLASSES = tuple(BeatClass)
 _P_WAVES = tuple(PWave)
 
@@ -55,10 +57,11 @@ class RhythmTracker:
         self._last_sample: int | None = None
         self._readable_s = 0.0
         self._readable_n = 0
+        self._atrial = AtrialRhythms(limits)
         self._rules: tuple[Rule, ...] = (
             SustainedRate(RhythmKind.BRADYCARDIA, limits),
             SustainedRate(RhythmKind.TACHYCARDIA, limits),
-            AtrialRhythms(limits),
+            self._atrial,
             SinusRhythm(limits),
             FirstDegreeBlock(limits),
             SecondDegreeBlock(limits),
@@ -67,6 +70,11 @@ class RhythmTracker:
             Allorhythmia(RhythmKind.VENTRICULAR_BIGEMINY, 1, limits),
             Allorhythmia(RhythmKind.VENTRICULAR_TRIGEMINY, 2, limits),
         )
+
+    @property
+    def fibrillation(self) -> Suspicion:
+        """Where atrial fibrillation is suspected: the latest episode, and what is under way."""
+        return self._atrial.suspicion
 
     def push(
         self,

@@ -19,6 +19,7 @@ from ml.tasks.rhythm_features import FEATURES, Beats, features
 from ml.tasks.rhythm_grid import RhythmGrid
 from ml.tasks.rhythm_segments import CHANNELS, SEGMENT_POINTS, segments
 from ml.tasks.waves import WaveDelineator
+from signals.ecg.fibrillation import Suspicion
 from signals.ecg.qrs import QrsDetector
 from signals.ecg.waves import BeatWaves
 from signals.simulate import EcgScenario, NoiseLevels, simulate_ecg
@@ -103,6 +104,40 @@ def test_the_cut_into_blocks_changes_nothing(data: st.DataObject, *, whole: bool
         told, judged = known, seen
     windows += rhythm.finish()
     assert windows == answers(ecg, whole=whole)
+
+
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_only_what_is_suspected_is_looked_at(data: st.DataObject) -> None:
+    ecg = simulated()
+    times = st.floats(0.0, 80.0)
+    pairs = data.draw(st.lists(st.tuples(times, times).map(sorted), max_size=3))
+    known = data.draw(st.lists(times, max_size=4).map(sorted))
+    rhythm = classifier(ecg)
+    n = ecg.samples.shape[1]
+    windows = rhythm.push(ecg.samples, ecg.quality, ecg.beats, ecg.rr, n, Suspicion((), -1.0))
+    assert not windows
+    for known_s in [*known, 1000.0]:
+        # of what is under way the part that is sure, and nothing that lies behind
+        stretches = tuple(
+            (onset, min(end, known_s))
+            for onset, end in pairs
+            if onset <= known_s and end >= rhythm.until_s
+        )
+        windows += rhythm.push(
+            ecg.samples[:, :0],
+            ecg.quality[:, :0],
+            BeatWaves.none(1),
+            ecg.rr[:0],
+            n,
+            Suspicion(stretches, known_s),
+        )
+    windows += rhythm.finish()
+    assert windows == [
+        one
+        for one in answers(ecg)
+        if any(onset <= one.end_s and end >= one.onset_s for onset, end in pairs)
+    ]
 
 
 def test_windows_follow_each_other_and_the_last_one_ends_with_the_recording() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from math import inf
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signals.ecg.episode import Episode, RhythmKind
-from signals.ecg.fibrillation import FibrillationDetector, Interval
+from signals.ecg.fibrillation import FibrillationDetector, Interval, Suspicion
 from signals.ecg.fibrillation_check import AGREED_FROM, FibrillationCheck
 from signals.ecg.waves import PWave
 
@@ -100,7 +101,7 @@ def test_episodes_follow_each_other_and_what_was_settled_stays(
         episodes += detected.push(one)
         for at in asked:
             # as long as only the latest episode can lie there
-            if at not in settled and (said := detected.overlaps(at, at + 1)) is not None:
+            if at not in settled and (said := detected.suspicion.overlaps(at, at + 1)) is not None:
                 settled[at] = said
     episodes += detected.finish()
     for before, after in itertools.pairwise(episodes):
@@ -123,11 +124,16 @@ def windows(*probabilities: float) -> list[tuple[float, float, float]]:
     return [(20.0 * k, 20.0 * k + 30.0, p) for k, p in enumerate(probabilities)]
 
 
+NOTHING_YET = Suspicion((), 0.0)
+
+
 def told(
     episodes: list[Episode], said: list[tuple[float, float, float]], cut: int = 0
 ) -> list[Episode]:
     check = FibrillationCheck()
-    return check.push([], said[:cut]) + check.push(episodes, said[cut:]) + check.finish()
+    agreed = check.judge(said[:cut], 0.0)
+    check.take(episodes, NOTHING_YET)
+    return agreed + check.judge(said[cut:], inf)
 
 
 @pytest.mark.parametrize("cut", [0, 4, 13])
@@ -138,19 +144,27 @@ def test_what_the_model_does_not_see_is_not_told(cut: int) -> None:
 
 
 def test_an_episode_waits_for_the_windows_that_it_lies_in() -> None:
-    check = FibrillationCheck()
-    assert check.push([EPISODE], windows(*[0.9] * 10)) == []
-    assert check.push([], [(200.0, 230.0, 0.0)]) == [EPISODE]
-    assert check.finish() == []
+    for last in ([(200.0, 230.0, 0.0)], []):
+        check = FibrillationCheck()
+        check.take([EPISODE], NOTHING_YET)
+        assert check.judge(windows(*[0.9] * 10), 199.0) == []
+        assert check.judge(last, 200.0) == [EPISODE]
+        assert check.judge([], inf) == []
 
 
 def test_where_the_model_says_nothing_intervals_are_believed() -> None:
     assert told([EPISODE], []) == [EPISODE]
 
 
-def test_other_episodes_pass() -> None:
-    pause = replace(EPISODE, kind=RhythmKind.PAUSE)
-    assert FibrillationCheck().push([pause], []) == [pause]
+def test_the_model_is_to_look_where_an_episode_waits_or_is_under_way() -> None:
+    check = FibrillationCheck()
+    asked = check.take([EPISODE], Suspicion(((300.0, 340.0),), 340.0))
+    assert asked.overlaps(190.0, 220.0)
+    assert asked.overlaps(330.0, 360.0)
+    assert asked.overlaps(210.0, 240.0) is False
+    assert asked.overlaps(341.0, 370.0) is None
+    check.judge([], 250.0)
+    assert not check.take([], Suspicion((), 250.0)).overlaps(190.0, 220.0)
 
 
 def test_of_a_long_episode_the_last_hour_counts_and_memory_is_bounded() -> None:

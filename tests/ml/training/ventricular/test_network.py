@@ -49,12 +49,12 @@ def test_it_learns_and_becomes_a_small_int8_model() -> None:
     recipe = read_recipe(find_recipe("ventricular"))
     network = fitting.built(TASK.network, recipe.student.network, 0)
     student = recipe.student
-    how = type(student)(4, 20, 32, 3e-3, network=student.network)
+    how = type(student)(4, 40, 32, 3e-3, network=student.network)
     fitting.fit(network, TASK, examples(200, 0), how, 0, lambda _: None)
     part = TASK.parts(network, examples(64, 1).batch(np.arange(64)))["model"]
     whole, small = (quantise.converted(part, kind) for kind in ("float32", "int8"))
     model = Model(small)
-    assert len(small) < 45_000
+    assert len(small) < 51_000
     unseen = examples(100, 2)
     held = unseen.batch(np.arange(100))["held"]
     strip, numbers = model_input(np.ascontiguousarray(held[:, -POINTS:]))
@@ -65,8 +65,8 @@ def test_it_learns_and_becomes_a_small_int8_model() -> None:
         "numbers",
         "strip",
     ]
-    assert (named[1] == unseen.targets).mean() > 0.75
-    assert (named[0] == named[1]).mean() > 0.95
+    for one in named:
+        assert (one == unseen.targets).mean() > 0.95, "running statistics follow the layers"
 
 
 def test_records_of_one_patient_are_in_one_fold(tmp_path: Path) -> None:
