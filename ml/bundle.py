@@ -102,6 +102,11 @@ class Bundle:
         """Names of the outputs of :attr:`model`, in order."""
         return self.decision.labels
 
+    @property
+    def trained_on(self) -> frozenset[str]:
+        """Records that it learned from, by database and name: ``mitdb/100``."""
+        return frozenset(name for fold in self.card["protocol"]["folds"] for name in fold)
+
     def ready(self, name: str = "model") -> Model:
         """Return one of its models, ready to run.
 

@@ -38,8 +38,7 @@ def trained_on(folder: Path, records: Sequence[RecordResult]) -> tuple[str, ...]
         Named as below it.
     """
     tasks = {model.id.partition("-")[0] for r in records for model in r.provenance.models}
-    folds = [fold for task in tasks for fold in bundle_for(task).card["protocol"]["folds"]]
-    learnt = {name for fold in folds for name in fold}
+    learnt = {name for task in tasks for name in bundle_for(task).trained_on}
 
     def is_learnt(name: str) -> bool:
         path = folder / name
