@@ -1,8 +1,9 @@
-"""How models are made: ``python -m ml.training train|prune|search RECIPE --data DIR``.
+"""How models are made: ``python -m ml.training train|prune|search|test RECIPE --data DIR``.
 
 RECIPE is a file, or the name of a recipe that is shipped (``beats``). ``train`` makes the bundle,
 ``prune`` draws what is kept and saved as weights are taken out, ``search`` trains the networks that
-the recipe's [search] lists. Stopped, they go on from what is finished.
+the recipe's [search] lists; stopped, they go on from what is finished. ``test`` reads other
+recordings, laid out like those that it learned from, with the bundle that ships.
 """
 
 from __future__ import annotations
@@ -10,9 +11,16 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ml.registry import SHIPPED
+from ml.registry import SHIPPED, bundle_for
 from ml.training.recipe import RecipeError, find_recipe, read_recipe
+from ml.training.task import find_task
+from ml.training.testing import test
+from signals.recording import RecordingError
+
+if TYPE_CHECKING:
+    from ml.training.task import Task
 
 
 def main() -> int:
@@ -25,7 +33,8 @@ def main() -> int:
         "--folds", type=int, nargs="+", default=[0], help="that are trained and tested (0)"
     )
     search = commands.add_parser("search", help="accuracy against size and latency")
-    for command in (train, prune, search):
+    testing = commands.add_parser("test", help="how well the bundle that ships reads recordings")
+    for command in (train, prune, search, testing):
         command.add_argument("recipe", help="file or name")
         command.add_argument("--report", type=Path, help="folder of plots and tables")
         command.add_argument("--data", type=Path, required=True, help="folder of the databases")
@@ -54,17 +63,17 @@ def _run(options: argparse.Namespace) -> int:
     except RecipeError as error:
         print(error, file=sys.stderr)
         return 2
+    report = options.report or options.work / recipe.name / "report"
+    if options.command == "test":
+        return _test(find_task(recipe.task), options.data, report)
     # TensorFlow takes seconds to load: not before the command line is known to be sound
     from ml.training.making import make
     from ml.training.prune_curve import curve
     from ml.training.quantise import ConversionError
     from ml.training.search import search
-    from ml.training.task import find_task
     from ml.training.workshop import Workshop
-    from signals.recording import RecordingError
 
     task = find_task(recipe.task)
-    report = options.report or options.work / recipe.name / "report"
     try:
         shop = Workshop(task, recipe, options.data, options.work / recipe.name, _tell)
         if options.command == "train":
@@ -74,6 +83,15 @@ def _run(options: argparse.Namespace) -> int:
         elif recipe.search is not None:
             search(shop, recipe.search, report)
     except (FileNotFoundError, RecordingError, RecipeError, ConversionError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _test(task: Task[Any], data: Path, report: Path) -> int:
+    try:
+        test(task, bundle_for(task.name), data, report, _tell)
+    except (FileNotFoundError, RecordingError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _LEARNS = "logits"
 _FIRST_RATE = 0.05
-_MINED_AT_ONCE = 256
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -54,8 +53,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         super().__init__()
         self._task = task
         self._examples = examples
-        self._weights = task.weights(examples)
-        self._cumulative = np.cumsum(self._weights)
+        self._cumulative = np.cumsum(task.weights(examples))
         self._size, self._steps = size, steps
         self._rng = np.random.default_rng(seed)
         self._teachers = teachers
@@ -64,47 +62,16 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def __len__(self) -> int:
         return self._steps
 
-    def mine(self, network: keras.Model, label: int, share: float) -> None:
-        """From now on draw a share of the examples, those of a class, for being mistaken."""
-        mined = np.zeros(len(self._weights))
-        of_class = np.flatnonzero((self._examples.targets == label).reshape(len(mined), -1).any(1))
-        for chosen in np.array_split(of_class, max(1, len(of_class) // _MINED_AT_ONCE)):
-            inputs, targets = self._varied(chosen)
-            answers = keras.tree.flatten(network.predict_on_batch(inputs))
-            logits = np.mean(answers, axis=0)
-            shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
-            wrong = 1 - shares[..., label] / shares.sum(axis=-1)
-            mined[chosen] = np.where(targets == label, wrong, 0).reshape(len(chosen), -1).max(1)
-        mined = self._weights * np.square(mined)
-        mined *= share / max(mined.sum(), np.finfo(float).tiny)
-        self._cumulative = np.cumsum((1 - share) * self._weights + mined)
-
-    def _varied(self, chosen: NDArray[np.int64]) -> tuple[Inputs, NDArray[Any]]:
+    def __getitem__(self, index: int) -> tuple[Inputs, tuple[NDArray[np.float32], ...]]:
+        chosen = np.searchsorted(self._cumulative, self._rng.random(self._size), side="right")
+        chosen = np.minimum(chosen, len(self._cumulative) - 1)
         inputs = self._examples.batch(chosen)
         targets = self._examples.targets[chosen]
         self._task.vary(inputs, targets, self._rng)
-        return inputs, targets
-
-    def __getitem__(self, index: int) -> tuple[Inputs, tuple[NDArray[np.float32], ...]]:
-        drawn = self._rng.random(self._size) * self._cumulative[-1]
-        chosen = np.searchsorted(self._cumulative, drawn, side="right")
-        chosen = np.minimum(chosen, len(self._cumulative) - 1)
-        inputs, targets = self._varied(chosen)
         truth = targets[..., None].astype(np.float32)
         if self._teachers is not None:
             truth = np.concatenate((truth, self._teachers.shares(inputs)), axis=-1)
         return inputs, (truth,) * self._outputs
-
-
-class _Mining(keras.callbacks.Callback):  # type: ignore[misc]
-    def __init__(self, batches: Batches, how: Student) -> None:
-        super().__init__()
-        self._batches, self._how = batches, how
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        del logs
-        if epoch + 1 == (self._how.epochs + 1) // 2:
-            self._batches.mine(self.model, self._how.mined_class, self._how.mined)
 
 
 class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
@@ -185,7 +152,5 @@ def fit(
     callbacks = [progress]
     if prune:
         callbacks.append(Pruning(network, prune.sparsity, prune.ramp * how.steps))
-    elif how.mined:
-        callbacks.append(_Mining(batches, how))
     learners.fit(batches, epochs=epochs, verbose=0, callbacks=callbacks)
     return progress.losses

@@ -52,11 +52,6 @@ class Student:
         Examples, drawn with replacement by the task's weights.
     learning_rate, weight_decay : float
         Of AdamW.
-    mined : float
-        Share of the examples that are drawn, in the second half of the epochs, for how far the
-        network is from their classes by then: squared, and times the task's weights.
-    mined_class : int
-        Of these examples.
     network : mapping
         Options of the task's network.
     """
@@ -66,8 +61,6 @@ class Student:
     batch: int = _within(1)
     learning_rate: float = _within(1e-7, 1)
     weight_decay: float = _within(0, 1, default=1e-3)
-    mined: float = _within(0, 0.9, default=0.0)
-    mined_class: int = _within(0, default=0)
     network: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -297,10 +290,8 @@ def _conditions(recipe: Recipe) -> Iterator[tuple[bool, str]]:
     parts = recipe.version.split(".")
     numbers = len(parts) == 3 and all(part.isdecimal() for part in parts)
     yield numbers, "version: expected three numbers as in '1.2.0'"
-    classes = recipe.calibrate or not (
-        recipe.decide.labels or recipe.distil or recipe.student.mined
-    )
-    yield bool(classes), "decide.labels, [distil] and student.mined need classes: add [calibrate]"
+    classes = recipe.calibrate or not (recipe.decide.labels or recipe.distil)
+    yield bool(classes), "decide.labels and [distil] need classes: add [calibrate]"
     together = (recipe.teacher is None) == (recipe.distil is None)
     yield together, "[teacher] and [distil] go together: expected both or none"
     yield bool(recipe.seeds), "seeds: expected at least one number"

@@ -19,7 +19,6 @@ from ml.bundle import load_bundle
 from ml.runtime import Model
 from ml.runtime_graph import read_graph
 from ml.training import fitting, making, measuring, prune_curve
-from ml.training.distillation import logits_of
 from ml.training.int8_error import int8_errors
 from ml.training.prune_curve import curve
 from ml.training.pruning import importance, sparsity
@@ -260,20 +259,3 @@ def test_each_operator_of_int8_is_near_that_of_float32(work: Path) -> None:
     assert [one.operator for one in errors] == ["FULLY_CONNECTED"] * 3
     assert 0 < max(one.relative for one in errors) < 0.1
     assert max(one.relative for one in int8_errors(as_float, as_float, inputs)) == 0
-
-
-def test_what_is_mined_is_what_the_network_mistakes(work: Path) -> None:
-    shop = _shop(work, recipe())
-    examples, _ = shop.training(EVERYBODY)
-    network = fitting.built(shop.task.network, recipe().student.network, 0)
-    how = replace(recipe().student, mined=0.4, mined_class=2)
-
-    def drawn(batches: fitting.Batches) -> float:
-        truth = [batches[i][1][0][:, 0] for i in range(20)]
-        return float((np.concatenate(truth) == 2).mean())
-
-    batches = fitting.Batches(shop.task, examples, 64, 20, 0, None, 1)
-    before = drawn(batches)
-    batches.mine(logits_of(network), 2, 0.4)
-    assert drawn(batches) == pytest.approx(0.6 * before + 0.4, abs=0.05)
-    assert len(fitting.fit(network, shop.task, examples, how, 0, lambda _: None)) == how.epochs

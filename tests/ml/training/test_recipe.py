@@ -97,7 +97,7 @@ def test_shipped_recipes_can_be_read(path: Path) -> None:
         (
             '[calibrate]\nmethod = "vector"\ncoverage = 0.98\n',
             "",
-            "decide.labels, [distil] and student.mined need classes: add [calibrate]",
+            "decide.labels and [distil] need classes: add [calibrate]",
         ),
         ('"1.2.3"', '"1.2"', "version: expected three numbers"),
         ("seeds = [0, 1]", "seeds = []", "seeds: expected at least one number"),
