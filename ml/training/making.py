@@ -14,7 +14,7 @@ from ml.decision import Decision
 from ml.training import calibration, card
 from ml.training.folds import deal
 from ml.training.pruning import sparsity
-from ml.training.quantise import ConversionError
+from ml.training.quantise import ConversionError, slim
 from ml.training.report import write_report
 from ml.training.task import Answers, Classifier
 from ml.training.workshop import EVERYBODY, Workshop
@@ -111,6 +111,7 @@ def make(shop: Workshop, out: Path, report: Path) -> Bundle:
         )
     trained = shop.trained(recipe, EVERYBODY, recipe.seeds[0])
     models = {kind: shop.models(recipe, trained, EVERYBODY, kind) for kind in KINDS}
+    ships = slim(models["int8"])
     named = _named(shop, shipped, models)
     facts = card.Facts(
         recipe=recipe,
@@ -119,7 +120,7 @@ def make(shop: Workshop, out: Path, report: Path) -> Bundle:
         parameters=trained.network.count_params(),
         sparsity=sparsity(trained.network),
         layers=tuple(layer.__class__.__name__ for layer in trained.network.layers),
-        sizes={name: len(model) for name, model in models["int8"].items()},
+        sizes={name: len(model) for name, model in ships.items()},
         points_lost=lost,
         named=named,
         scores=[one.scores["int8"] for one in judged],
@@ -129,7 +130,7 @@ def make(shop: Workshop, out: Path, report: Path) -> Bundle:
         out,
         shop.task.name,
         recipe.numbers,
-        models["int8"],
+        ships,
         card.rounded(described),
         card.as_markdown(shop.task, described),
     )

@@ -12,6 +12,7 @@ from ml.training import plots
 from ml.training.making import judge, run_fold
 from ml.training.measuring import compressed_bytes, latency_us
 from ml.training.pruning import sparsity
+from ml.training.quantise import slim
 from ml.training.recipe import Prune, Recipe
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def curve(shop: Workshop, folds: Sequence[int], out: Path) -> list[dict[str, Any
         done = [run_fold(shop, recipe, fold, recipe.seeds[0], ("int8",)) for fold in folds]
         judged = judge(shop, recipe, done)
         scores = judged.scores["int8"]
-        models = done[0].models["int8"]
+        models = slim(done[0].models["int8"])
         name, value = next(iter(scores.items()))
         network = shop.trained(recipe, folds[0], recipe.seeds[0]).network
         points.append(

@@ -13,6 +13,7 @@ from ml.training.choosing import mark, named, planned, reason
 from ml.training.making import judge, run_fold
 from ml.training.measuring import compressed_bytes, latency_us
 from ml.training.prune_curve import pruning
+from ml.training.quantise import slim
 from ml.training.recipe import Recipe, Search
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def search(shop: Workshop, plan: Search, out: Path) -> list[dict[str, Any]]:
         for bits in plan.bits:
             done = [run_fold(shop, recipe, fold, recipe.seeds[0], (bits,)) for fold in plan.folds]
             scores = judge(shop, recipe, done, bits).scores[bits]
-            models = done[0].models[bits]
+            models = slim(done[0].models[bits])
             points.append(
                 {
                     "network": dict(options),

@@ -22,12 +22,12 @@ from ml.training import fitting, making, measuring, prune_curve
 from ml.training.int8_error import int8_errors
 from ml.training.prune_curve import curve
 from ml.training.pruning import importance, sparsity
-from ml.training.quantise import ConversionError
+from ml.training.quantise import ConversionError, slim
 from ml.training.recipe import Distil, Prune, Quantise, Recipe, Search, Teacher
 from ml.training.search import search
 from ml.training.task import Answers
 from ml.training.workshop import EVERYBODY, Workshop
-from tests.ml.training.toy import Record, Toy, recipe
+from tests.ml.training.toy import WIDTH, Record, Toy, recipe
 
 pytestmark = pytest.mark.training
 
@@ -259,3 +259,14 @@ def test_each_operator_of_int8_is_near_that_of_float32(work: Path) -> None:
     assert [one.operator for one in errors] == ["FULLY_CONNECTED"] * 3
     assert 0 < max(one.relative for one in errors) < 0.1
     assert max(one.relative for one in int8_errors(as_float, as_float, inputs)) == 0
+
+
+def test_what_ships_is_smaller_and_answers_the_same(work: Path) -> None:
+    shop = _shop(work, recipe())
+    trained = shop.trained(recipe(), 0, 0)
+    whole = shop.models(recipe(), trained, 0, "int8")
+    ships = slim(whole)
+    assert len(ships["model"]) < 0.95 * len(whole["model"])
+    inputs = np.random.default_rng(0).normal(0, 1, (40, WIDTH)).astype(np.float32)
+    answers = [Model(models["model"]).run(inputs)[0] for models in (whole, ships)]
+    np.testing.assert_array_equal(*answers)
