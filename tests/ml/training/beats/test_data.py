@@ -75,6 +75,22 @@ def test_a_premature_beat_that_was_made_comes_early() -> None:
     assert (after[early] < 0.95 * before[early]).all()
 
 
+def test_made_tachycardias_are_fast_and_ventricular_beats_come_at_other_times() -> None:
+    record = _record()
+    own = np.diff(record.peaks, prepend=0)[record.classes == BeatClass.V] / RATE
+    couplings, slowest = [], 0.0
+    for seed in range(24):
+        made = remade(record, seed)
+        intervals = np.diff(made.peaks, prepend=0) / RATE
+        couplings.append(intervals[made.classes == BeatClass.V])
+        of_s = made.classes == BeatClass.S
+        within = of_s & np.roll(of_s, 1) & np.roll(of_s, 2) & np.roll(of_s, 3)
+        slowest = max(slowest, intervals[within].max(initial=0))
+    assert 0.3 < slowest < 0.75
+    assert own.max() < 0.6
+    assert np.concatenate(couplings).max() > 0.7
+
+
 def test_missing_databases_are_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="mitdb"):
         find_records(tmp_path)

@@ -10,6 +10,8 @@ import pytest
 
 tensorflow = pytest.importorskip("tensorflow", reason="TensorFlow is in the training environment")
 
+import keras  # noqa: E402
+
 from ml.bundle import load_bundle  # noqa: E402
 from ml.tasks.beat_features import FEATURES  # noqa: E402
 from ml.training.beats import task as beats  # noqa: E402
@@ -65,6 +67,22 @@ def test_records_become_a_bundle_that_classifies(
     answers = answers_of(unseen, bundle.models)
     counts = confusion(answers.truth, bundle.decision.classes(answers.logits), 5)
     assert scores(counts, bundle.labels)["V"].f1 > 0.9
+
+
+def test_the_answer_is_the_mean_of_a_member_with_shapes_and_one_without() -> None:
+    network = beats.TASK.network(read_recipe(find_recipe("beats")).student.network)
+    rng = np.random.default_rng(0)
+    features = rng.uniform(-1, 1, (4, len(FEATURES))).astype(np.float32)
+    shapes = rng.uniform(-1, 1, (2, 4, 2, 112, 2)).astype(np.float32)
+    names = ("logits_joined", "logits_apart")
+    members = keras.Model(network.inputs, [network.get_layer(name).output for name in names])
+    (joined, apart), (other, same) = (
+        members.predict_on_batch({"features": features, "shapes": some}) for some in shapes
+    )
+    assert np.abs(joined - other).max() > 1e-4
+    np.testing.assert_allclose(apart, same, atol=1e-6)
+    mean, *_ = network.predict_on_batch({"features": features, "shapes": shapes[0]})
+    np.testing.assert_allclose(mean, (joined + apart) / 2, atol=1e-5)
 
 
 def test_swapping_leads_and_turning_them_leaves_the_rest_alone() -> None:
