@@ -56,12 +56,19 @@ def reason(points: Sequence[Mapping[str, Any]], plan: Search) -> str:
     same = [point for point in points if point["bits"] == choice["bits"]]
     best = max(same, key=lambda point: float(point["score"]))
     name = next(iter(choice["scores"]))
-    return (
+    told = (
         f"Of {len(points)} points searched (fold {', '.join(map(str, plan.folds))}, "
         f"{name}), the smallest that loses at most {plan.tolerance:g} points against the best: "
-        f"{named(choice)}, {100 * choice['score']:.2f} % with {choice['bytes']:,} bytes and "
-        f"{choice['latency_us']:.0f} µs; the best, {named(best)}, has "
-        f"{100 * best['score']:.2f} % with {best['bytes']:,} bytes and {best['latency_us']:.0f} µs."
+    )
+    if choice is best:
+        return f"{told}the best itself, {_figures(choice)}."
+    return f"{told}{_figures(choice)}; the best, {_figures(best)}."
+
+
+def _figures(point: Mapping[str, Any]) -> str:
+    return (
+        f"{named(point)}, {100 * point['score']:.2f} % with {point['bytes']:,} bytes and "
+        f"{point['latency_us']:.0f} µs"
     )
 
 

@@ -38,7 +38,11 @@ def test_the_front_is_what_nothing_else_beats() -> None:
     assert points[0]["chosen"], "a smaller one that loses little, among those of int8"
     text = reason(points, Search(folds=(0, 2), tolerance=1.0))
     assert "Of 5 points searched (fold 0, 2, F1)" in text
-    assert "width 100, int8, 90.00 % with 100 bytes and 9 µs" in text
+    assert "best: width 100, int8, 90.00 % with 100 bytes and 9 µs; the best, width 200" in text
+    mark(points, tolerance=0.0)
+    assert reason(points, Search()).endswith(
+        "the best itself, width 200, int8, 91.00 % with 200 bytes and 5 µs."
+    )
 
 
 @pytest.mark.parametrize("budget", [3, 12, 50])
