@@ -32,18 +32,18 @@ _LOWEST_RATE = 100.0
 _SURE = np.float32(0.9)
 """Probability of N from which on the quick model's answer stands.
 
-The least that was tried; the development recordings, by patients not trained on, differ by it from
-the full answers in 0.004 % of the beats."""
+On the development recordings, by patients not trained on, none of the 130,221 beats that it is so
+sure of had another full answer; from 0.7 on, 63 of 145,887."""
 SHARES = np.array(
     [
         [0.9992, 0.0006, 0.0001, 0.00007, 0.00003],
-        [0.9948, 0.0035, 0.0013, 0.0003, 0.0001],
+        [0.99581, 0.00287, 0.0011, 0.00019, 0.00003],
     ],
     np.float32,
 )
 """What beats are that were skipped, and those whose quick answer stands: their probabilities.
 
-Counted among 98,178 and 32,497 beats of the development recordings, by patients not trained on."""
+Counted among 98,453 and 31,038 beats of the development recordings, by patients not trained on."""
 
 
 @dataclass(frozen=True, slots=True)
