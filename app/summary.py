@@ -386,6 +386,7 @@ def measurements_of(
         share("supraventricular_burden", counts[BeatClass.S], len(beats)),
         time_in("sinus_rhythm", rhythm.sinus),
         time_in("af_burden", rhythm.atrial_fibrillation),
+        time_in("vf_burden", rhythm.ventricular_fibrillation),
         time_in("unclear", rhythm.unclear),
         share("undetermined", max(0.0, undetermined_s), readable.total),
         share("unreadable", len(unreadable) - readable.total, len(unreadable)),

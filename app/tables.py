@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from app.report import UNREADABLE
 from app.wording import (
-    MORE_THAN_NOT,
     class_name,
     clock,
     kind_name,
@@ -41,10 +41,13 @@ _RHYTHMS = {
     "other": "another rhythm",
     "unreadable": "unreadable",
 }
+_LEAST_TOLD = {"vf_burden": 0.01, "undetermined": 1.0}
+"""Percent from which these rows stand there: before the first and after the last beat there is
+always a moment of which nothing is known."""
 _WORTH_A_WORD = 5  # percent from which another rhythm is named
 _BY_THE_MEDIAN_BEAT_S = 60.0
 """From this length on intervals have a spread and windows of 10 s differ."""
-_UNTOLD = "Fusion beats are not told apart from others; paced beats are not recognised."
+_UNTOLD = "Fusion beats are seldom told rightly; paced beats are not recognised."
 _INTERVALS = frozenset({"pr", "qrs", "qt", "qtc_bazett", "qtc_fridericia", "frontal_axis"})
 _SHARES = frozenset({"ventricular_burden", "supraventricular_burden"})
 _TEN_SECONDS = frozenset({"heart_rate_min", "heart_rate_max"})
@@ -111,9 +114,7 @@ def _heart(report: Report) -> Table:
     rows = [
         (measurement_name(found), measurement_value(found), found.at)
         for found in report.measurements
-        if found.name not in left_out
-        # less than that are mostly the ends of stretches: no beat stands before the first one
-        and (found.name != "undetermined" or (found.value or 0.0) > MORE_THAN_NOT)
+        if found.name not in left_out and (found.value or 0.0) >= _LEAST_TOLD.get(found.name, -inf)
     ]
     if report.summary is not None:
         if report.summary.rhythm is not None:
@@ -159,7 +160,7 @@ def _beats(beats: Beats) -> Table:
     )
     if beats.unsure is not None and len(beats.unsure):
         unsure = len(beats.unsure)
-        rows += (("Of these, not sure", f"{unsure:,}", _share(unsure, len(beats))),)
+        rows += (("Of all classes, not sure", f"{unsure:,}", _share(unsure, len(beats))),)
     return Table("Beats", ("", "Number", "Share"), rows, _UNTOLD)
 
 

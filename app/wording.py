@@ -34,6 +34,7 @@ _MEASUREMENT = {
     "supraventricular_burden": "Supraventricular ectopic beats",
     "sinus_rhythm": "Sinus rhythm",
     "af_burden": "Suspected atrial fibrillation",
+    "vf_burden": "Suspected ventricular fibrillation or flutter",
     "unclear": "Activity without clear beats",
     "undetermined": "Rhythm not determined",
     "unreadable": "Unreadable signal",

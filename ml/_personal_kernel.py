@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+FEWEST = 3
+"""Beats of a class that the reader must have named before unmarked beats can lose it: from one or
+two, what that class looks like in this patient is not known."""
 MOST_SHIFT = 8.0
 """The odds between two classes are never changed by more than a factor of e to this."""
 DENIALS = 10
@@ -109,7 +112,10 @@ class Mover:
         examples, answers = examples.only(kept), answers[kept]
         self._decision = decision
         self._examples = examples
-        self._open = _open_classes(examples, answers, len(decision.labels))
+        shown = np.bincount(examples.given, minlength=len(decision.labels))
+        denied = _denied(examples, answers, shown)
+        self._open = (shown > 0) | denied
+        self._may_lose = (shown >= FEWEST) | denied
         self._unit = _unit(examples.embeddings)
         self._points = _points(examples.embeddings, self._unit)
         alike, kin = self._likeness(examples.embeddings, examples.families)
@@ -161,7 +167,7 @@ class Mover:
         bounded = np.clip(shift, -MOST_SHIFT / 2, MOST_SHIFT / 2)
         among = np.where(self._open, calibrated, -np.inf)
         bounded -= _log_sum(among + bounded) - _log_sum(among)
-        free = self._open & self._open[answers][:, None]
+        free = self._open & self._may_lose[answers][:, None]
         held: Floats = np.where(free, bounded, 0) / self._decision.scale
         return held
 
@@ -241,15 +247,15 @@ def _thinned(contradicts: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.sort(np.concatenate((against, agreeing)))
 
 
-def _open_classes(
-    examples: Examples, answers: NDArray[np.int8], n_classes: int
+def _denied(
+    examples: Examples, answers: NDArray[np.int8], shown: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Return which classes may win or lose: those shown, and those denied throughout."""
-    is_open = np.bincount(examples.given, minlength=n_classes) > 0
-    for label in np.flatnonzero(~is_open):
-        denied = examples.places[(answers == label) & ~np.isnan(examples.places)]
-        is_open[label] = len(denied) >= DENIALS and np.ptp(denied) >= DENIED_SHARE
-    return is_open
+    """Return which classes the reader has denied throughout: never given, often taken away."""
+    denied: NDArray[np.bool_] = shown == 0
+    for label in np.flatnonzero(denied):
+        places = examples.places[(answers == label) & ~np.isnan(examples.places)]
+        denied[label] = len(places) >= DENIALS and np.ptp(places) >= DENIED_SHARE
+    return denied
 
 
 def _calibrated(decision: Decision, logits: NDArray[np.float32]) -> Floats:

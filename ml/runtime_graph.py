@@ -11,10 +11,6 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 _IDENTIFIER = b"TFL3"
 _SCHEMA_VERSION = 3
@@ -203,8 +199,9 @@ class Graph:
         list of str
             ``name: type`` of every other tensor; empty for a full-int8 model.
         """
+        # by identity: names are left out of the models that ship
         paddings = {
-            tensor
+            id(tensor)
             for operator in self.operators
             if "PAD" in operator.name or "SPACE" in operator.name
             for tensor in operator.inputs[1:]
@@ -214,7 +211,7 @@ class Graph:
             f"{tensor.name}: {tensor.kind}"
             for tensor in self.tensors
             if tensor.kind != "int8"
-            and not (tensor.kind == "int32" and (len(tensor.shape) <= 1 or tensor in paddings))
+            and not (tensor.kind == "int32" and (len(tensor.shape) <= 1 or id(tensor) in paddings))
         ]
 
     @property

@@ -129,6 +129,8 @@ class Result(NamedTuple):
             lines.append(
                 f"To take it back: tracekeep correct {short} --undo {in_short(self.corrections)}"
             )
+        if self.verb == "taken back" and self.of_recording and not self.dry_run:
+            lines.append(f"The others have new numbers: tracekeep correct {short} --list")
         lines.append(f"The report by the corrections: tracekeep show {short} --corrected")
         return lines
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m ml.training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     train = commands.add_parser("train", help="make a bundle: cross-validate, then the model")
-    prune = commands.add_parser("prune", help="accuracy, size and latency from 0 to 95 % sparsity")
+    prune = commands.add_parser("prune", help="accuracy, size and latency from 0 to 95 %% sparsity")
     prune.add_argument(
         "--folds", type=int, nargs="+", default=[0], help="that are trained and tested (0)"
     )
@@ -58,14 +59,18 @@ def _run(options: argparse.Namespace) -> int:
         recipe = read_recipe(find_recipe(options.recipe))
         if options.command == "search" and recipe.search is None:
             raise RecipeError(f"{options.recipe}: search: missing; expected a table")
-        if options.command == "prune" and max(options.folds) >= recipe.folds.count:
-            raise RecipeError(f"{options.recipe}: there are {recipe.folds.count} folds, from 0 on")
+        if options.command == "prune" and not recipe.folds.has(options.folds):
+            last = recipe.folds.count - 1
+            raise RecipeError(f"{options.recipe}: --folds: expected some of 0 to {last}, each once")
     except RecipeError as error:
         print(error, file=sys.stderr)
         return 2
     report = options.report or options.work / recipe.name / "report"
     if options.command == "test":
         return _test(find_task(recipe.task), options.data, report)
+    if find_spec("tensorflow") is None:
+        print("TensorFlow is not there: scripts/environment train installs it", file=sys.stderr)
+        return 1
     # TensorFlow takes seconds to load: not before the command line is known to be sound
     from ml.training.making import make
     from ml.training.prune_curve import curve

@@ -110,8 +110,9 @@ def describe(
         "preprocessing": dict(texts.preprocessing),
         "data": {"sources": [dict(source) for source in texts.sources]},
         "protocol": {
-            "what": "cross-validated by patient on the development part, through the shipped "
-            f"streaming code; {_FITTED if facts.named else ''}{texts.tested}",
+            "what": "cross-validated on the development part, what is known to be of one patient "
+            "in one fold, through the shipped streaming code; "
+            f"{_FITTED if facts.named else ''}{texts.tested}",
             "folds": [list(fold) for fold in facts.folds],
             "seeds": list(recipe.seeds),
         },

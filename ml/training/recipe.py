@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -37,6 +37,11 @@ class Folds:
 
     count: int = _within(2)
     seed: int = _within(0, default=0)
+
+    def has(self, numbers: Sequence[int]) -> bool:
+        """Return whether these are some of the folds, each named once."""
+        some = set(numbers)
+        return bool(some) and len(some) == len(numbers) and some <= set(range(self.count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,8 +303,8 @@ def _conditions(recipe: Recipe) -> Iterator[tuple[bool, str]]:
     if recipe.prune:
         yield recipe.prune.ramp <= recipe.prune.epochs, "prune.ramp: expected at most prune.epochs"
     if search := recipe.search:
-        below = bool(search.folds) and max(search.folds) < recipe.folds.count
-        yield below, "search.folds: expected numbers below folds.count"
+        known = recipe.folds.has(search.folds)
+        yield known, "search.folds: expected numbers below folds.count, each once"
         lists = all(isinstance(values, list) and values for values in search.network.values())
         yield lists, "search.network: expected a list of values for each option"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,9 @@ def test(
 ) -> dict[str, Any]:
     """Read all records under a folder with a bundle, and write what came out.
 
-    Counted as in the cross-validation on the bundle's card, but by the decision that ships. Nothing
-    is kept: the next run reads anew.
+    Counted as in the cross-validation on the bundle's card, but by the decision that ships; scores
+    that move a threshold until something holds (a rate of false alarms) move it on these records.
+    Nothing is kept: the next run reads anew.
 
     Parameters
     ----------
@@ -54,15 +56,19 @@ def test(
     told: dict[str, Any] = {
         "bundle": bundle.id,
         "sha256": bundle.sha256,
-        "scores": task.scores(measured),
+        "scores": {name: _defined(one) for name, one in task.scores(measured).items()},
         "trained_on": sorted(bundle.trained_on.intersection(names)),
         "records": measured,
     }
     out.mkdir(parents=True, exist_ok=True)
-    (out / "test.json").write_text(json.dumps(told, indent=1) + "\n")
+    (out / "test.json").write_text(json.dumps(told, indent=1, allow_nan=False) + "\n")
     tell(f"{bundle.id}, {len(names)} records:")
     for score, value in told["scores"].items():
-        tell(f"  {score} {value:.4f}")
+        tell(f"  {score} " + ("not defined" if value is None else f"{value:.4f}"))
     if told["trained_on"]:
         tell(f"It learned from {len(told['trained_on'])} of them: new patients are harder to read.")
     return told
+
+
+def _defined(value: float) -> float | None:
+    return None if isnan(value) else value

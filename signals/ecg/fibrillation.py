@@ -175,11 +175,14 @@ class FibrillationDetector:
             return self._judge(up_to=self._window // 2)
         return []
 
-    def pass_time(self, now: float) -> list[Episode]:
-        """Say that the next interval ends at `now` or later; return as :meth:`push` does."""
-        if self._intervals and now - self._intervals[-1].end > self._longest_gap_s:
-            return self.finish()
-        return []
+    def pass_time(self, onset: float, end: float) -> list[Episode]:
+        """Say that the next interval is this or a later one; return as :meth:`push` does."""
+        episodes: list[Episode] = []
+        if self._intervals and end - self._intervals[-1].end > self._longest_gap_s:
+            episodes = self.finish()
+        if not self._intervals:
+            self._settled = max(self._settled, onset)
+        return episodes
 
     def finish(self) -> list[Episode]:
         """Judge what is left by the last verdict; return as :meth:`push` does. Starts afresh."""

@@ -129,11 +129,16 @@ SHORT = simulate_ecg(
 )
 
 
-def all_events(cuts: list[int]) -> list[Events]:
-    leads = range(len(SHORT.recording.channels))
-    first = SHORT.recording.channels[0]
-    samples = SHORT.recording.read(leads, 0, first.n_samples)
-    rails = [c.physical_range for c in SHORT.recording.channels]
+FIBRILLATING = simulate_ecg(
+    EcgScenario(duration=200.0, af_episodes=((10.0, 70.0), (100.0, 200.0)), seed=5)
+)
+
+
+def all_events(cuts: list[int], ecg: SimulatedEcg = SHORT) -> list[Events]:
+    leads = range(len(ecg.recording.channels))
+    first = ecg.recording.channels[0]
+    samples = ecg.recording.read(leads, 0, first.n_samples)
+    rails = [c.physical_range for c in ecg.recording.channels]
     analyzer = EcgAnalyzer(first.rate, rails, EcgModels.shipped())
     events = [analyzer.push(piece) for piece in np.split(samples, sorted(cuts), axis=1)]
     return [*events, analyzer.finish()]
@@ -165,6 +170,19 @@ def test_how_samples_are_cut_does_not_matter(cuts: list[int]) -> None:
         np.concatenate([e.quality for e in WHOLE], axis=1),
         np.concatenate([e.quality for e in pieces], axis=1),
     )
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.lists(st.integers(0, 50_000), min_size=1, max_size=12))
+def test_where_the_rhythm_model_looks_does_not_depend_on_the_cuts(cuts: list[int]) -> None:
+    def told(events: list[Events]) -> tuple[list[str], ...]:
+        kinds = ("rhythm", "episodes")
+        return tuple(sorted(str(x) for e in events for x in getattr(e, kind)) for kind in kinds)
+
+    whole, pieces = told(all_events([], FIBRILLATING)), told(all_events(cuts, FIBRILLATING))
+    assert whole == pieces
+    assert any("ATRIAL_FIBRILLATION" in episode for episode in whole[1])
+    assert len(whole[0]) > 5
 
 
 def test_microvolts_give_the_same_report_as_millivolts() -> None:

@@ -255,8 +255,8 @@ def test_a_fully_unreadable_hour_has_no_share_of_fibrillation() -> None:
     assert dict(zip(table.header, table.rows[0], strict=True))["AF %"] == NONE
 
 
-@pytest.mark.parametrize(("share", "told"), [(20.0, False), (60.0, True), (None, False)])
-def test_a_rhythm_that_mostly_is_not_determined_is_said_to_be_so(
+@pytest.mark.parametrize(("share", "told"), [(0.5, False), (20.0, True), (None, False)])
+def test_how_much_of_the_rhythm_is_not_determined_is_said(
     share: float | None, *, told: bool
 ) -> None:
     report = replace(holter(), measurements=(Measurement("undetermined", share, "%"),))
@@ -285,7 +285,7 @@ def test_beats_that_the_model_is_not_sure_of_are_counted() -> None:
         beats = next(table for table in main_tables(told) if table.title == "Beats")
         assert not any("not sure" in row[0] for row in beats.rows)
     beats = next(table for table in main_tables(doubtful) if table.title == "Beats")
-    assert beats.rows[-1] == ("Of these, not sure", "2", "50.0 %")
+    assert beats.rows[-1] == ("Of all classes, not sure", "2", "50.0 %")
 
 
 def test_the_rhythm_of_a_strip_is_told_with_what_else_it_may_be() -> None:

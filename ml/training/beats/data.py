@@ -104,9 +104,13 @@ def read_record(data: Path, name: str) -> Record:
 
     Raises
     ------
+    FileNotFoundError
+        If it has no annotations.
     RecordingError
         If a file cannot be read.
     """
+    if not (data / f"{name}.atr").is_file():
+        raise FileNotFoundError(f"{data / name}.atr: not there; it is to tell the classes of beats")
     with open_recording(data / f"{name}.hea") as recording:
         channels = recording.channels[:LEADS]
         rate = channels[0].rate

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.bundle import MANIFEST
+from ml.registry import SHIPPED
 from ml.tasks.rhythm import LABELS, LEAST_READABLE
 from ml.tasks.rhythm import TASK as NAME
 from ml.tasks.rhythm_features import FEATURES
 from ml.tasks.rhythm_grid import BAND_HZ, GRID_RATE
 from ml.tasks.rhythm_segments import SEGMENT_POINTS
+from ml.tasks.waves import TASK as WAVES
 from ml.training.evaluation import confusion
 from ml.training.rhythm import figures
 from ml.training.rhythm.data import (
@@ -77,7 +80,13 @@ _LIMITS = (
         "Strips were taken by the wearers with one handheld device, lead I, 300 Hz. Other leads "
         "and devices, children and exercise were not trained for."
     ),
-    "It reads P waves from the wave model: with another one of these it is to be trained again.",
+    ("It reads P waves from the wave model: with another one of these it is to be trained again."),
+    (
+        "That wave model learned from 776 of these strips, all those of fibrillation among them, "
+        "that they have P waves or none. With wave models of folds that had not seen a strip the "
+        "mean F1 of version 1.1.0 is 82.9 instead of 83.7 %, that of fibrillation 83.4 instead of "
+        "85.1 %; what the features of the training strips owe to it is not in that."
+    ),
 )
 
 _TEXTS = Texts(
@@ -117,7 +126,9 @@ class _Rhythm(Classifier[Strip]):
 
     def files(self, data: Path, record: str) -> list[Path]:
         header = data / f"{record}.hea"
-        return [header, header.with_suffix(".mat"), data / DATABASE / REFERENCE]
+        # features hold the P waves that the wave model finds
+        waves = SHIPPED / WAVES / MANIFEST
+        return [header, header.with_suffix(".mat"), data / DATABASE / REFERENCE, waves]
 
     def read(self, data: Path, record: str) -> Strip:
         return read_strip(data, record)

@@ -49,6 +49,8 @@ _VENTRICULAR = "VE!r"
 _LONGEST_RR_S = 1.2
 _BEFORE_R_S, _AFTER_R_S = 0.15, 0.4
 _JOINED_S = 0.5
+_NOTED = ("vfdb", "mitdb", "svdb")
+"""Databases in which each record has the notes of a reader."""
 _LEARNT_SHARE = 0.1
 """From which on a window is learnt as more or less positive: else nothing is learnt of episodes of
 2 and 3 s, nor of how episodes begin."""
@@ -151,7 +153,8 @@ def read_record(data: Path, name: str) -> Record:
     seconds = int(samples.shape[1] / rate)
     meter = QualityMeter(rate, rails)
     codes = np.concatenate((meter.push(samples), meter.finish()), axis=1)
-    notes = read_annotations(header, "atr").found if header.with_suffix(".atr").exists() else ()
+    is_noted = name.startswith(_NOTED) or header.with_suffix(".atr").exists()
+    notes = read_annotations(header, "atr").found if is_noted else ()
     rhythms = [(tick / rate, note) for tick, symbol, note in notes if symbol == "+"]
     beats = [
         (tick / rate, symbol) for tick, symbol, _ in notes if symbol.isalpha() or symbol in "/!"

@@ -61,7 +61,7 @@ class AtrialRhythms:
                 beat.readable_n,
                 beat.p,
             )
-        episodes += self._fibrillation.pass_time(beat.time)
+        episodes += self._fibrillation.pass_time(beat.before, beat.time)
         return episodes + self._outside_fibrillation(self._runs.push(beat))
 
     def finish(self) -> list[Episode]:

@@ -93,6 +93,7 @@ def test_shipped_recipes_can_be_read(path: Path) -> None:
         ("[0, 0.5]", '[0, "x"]', "search.sparsity: expected a number"),
         ('"float32"]', '"int4"]', "search.bits: expected one of int8, int16x8, float32"),
         ("[0, 4]", "[0, 5]", "search.folds: expected numbers below folds.count"),
+        ("[0, 4]", "[0, 0]", "search.folds: expected numbers below folds.count, each once"),
         ("[distil]\ntemperature = 2\nshare = 0.5\n", "", "[teacher] and [distil] go together"),
         (
             '[calibrate]\nmethod = "vector"\ncoverage = 0.98\n',
