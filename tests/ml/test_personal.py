@@ -221,14 +221,16 @@ def test_beats_of_a_family_follow_the_one_that_was_marked_in_that_recording() ->
     none_sure = np.tile(np.float32([0.5, 0, 0, 0, 0]), (N, 1))
     beats = dataclasses.replace(beats, embeddings=far_apart, logits=none_sure)
     first, second = np.flatnonzero(beats.families == 2)[:2].tolist()
-    plain = int((beats.families == 1).argmax())
-    adapted = taught(correction(first), correction(plain, N_), beats=beats).apply(beats, DECISION)
+    plain = [correction(beat, N_) for beat in np.flatnonzero(beats.families == 1)[:3].tolist()]
+    hardly_shown = taught(correction(first), *plain[:2], beats=beats)
+    assert hardly_shown.apply(beats, DECISION).classes[second] != V
+    pattern = taught(correction(first), *plain, beats=beats)
+    adapted = pattern.apply(beats, DECISION)
     assert adapted.classes[second] == V
     assert str(adapted.reasons[second]) == "of family 2, of which you marked 1 beat V"
     elsewhere = dataclasses.replace(
         beats, recording=ANOTHER, embeddings=np.roll(far_apart, N // 2, axis=0)
     )
-    pattern = taught(correction(first), correction(plain, N_), beats=beats)
     assert V not in np.delete(pattern.apply(elsewhere, DECISION).classes, first + N // 2)
 
 
