@@ -83,7 +83,7 @@ _LIMITS = (
     (
         "Features, network, length of training and the constants of the decision rule were "
         "chosen while looking at cross-validated results of the same patients: the figures are "
-        "optimistic to that extent. They are of one seed; another one moved the F1 of S in a single "
+        "optimistic to that extent. They are of one seed; another moved the F1 of S in a single "
         "fold by up to 5 points."
     ),
     (
