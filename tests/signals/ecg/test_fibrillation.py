@@ -171,3 +171,14 @@ def test_of_a_long_episode_the_last_hour_counts_and_memory_is_bounded() -> None:
     long = replace(EPISODE, end=100_000.0)
     said = [(20.0 * k, 20.0 * k + 30.0, 0.0 if k < 4815 else 0.9) for k in range(5001)]
     assert told([long], said) == [long]
+
+
+def test_where_no_interval_counts_nothing_is_suspected_and_memory_does_not_wait() -> None:
+    detected = detector()
+    assert detected.suspicion.overlaps(10.0, 40.0) is None
+    detected.pass_time(100.0, 101.0)
+    assert detected.suspicion.overlaps(10.0, 40.0) is False
+    [one, *_] = row((REGULAR, 3), seed=0)
+    detected.push(one)
+    detected.pass_time(one.end, one.end + 1)
+    assert detected.suspicion.known_s == 100.0
