@@ -1,11 +1,11 @@
 """What skipping unchanged beats saves and what it costs: adaptive against full, in one run.
 
-    python benchmarks/adaptive.py [--data FOLDER] [--folds FILE ...] [--records N]
+    python benchmarks/adaptive.py [--data FOLDER] [--folds FOLDER] [--records N]
 
 The development recordings are classified twice, every beat read in full and adaptively. With
---folds, one ``int8-*.npz`` of the factory for each fold of the card in its order, each recording is
-answered by the model that was not trained on it; otherwise by the model that ships, which knows
-them all: what adaptive and full differ in is then what the table tells, not how good either is.
+--folds, the report of ``python -m ml.training train beats``, each recording is answered by models
+and decision of the fold that did not see it; otherwise by those that ship, which know them all:
+what adaptive and full differ in is then what the table tells, not how good either is.
 
 A day of Holter is 40 half hours from recordings with less than 2 % of beats other than N, and 8
 from the others, each recording of a kind counting alike: most of a real day is quiet. Every
@@ -20,7 +20,7 @@ import os
 import sys
 import time
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 import app.analysis  # noqa: E402 (the project's root comes first)
+from benchmarks._held_out import held_out  # noqa: E402
 from ml.adaptive import Tier, Work  # noqa: E402
 from ml.registry import bundle_for  # noqa: E402
 from ml.runtime import Model  # noqa: E402
@@ -73,11 +74,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     default = os.environ.get("TRACEKEEP_DATA", str(Path.home() / ".cache/tracekeep/data"))
     parser.add_argument("--data", type=Path, default=Path(default), metavar="FOLDER")
-    parser.add_argument("--folds", type=Path, nargs="*", default=[], metavar="FILE")
+    parser.add_argument("--folds", type=Path, metavar="FOLDER")
     parser.add_argument("--records", type=int, metavar="N", help="only the first N")
     options = parser.parse_args()
     bundle = bundle_for("beats")
-    bundles = by_record(bundle, options.folds)
+    bundles = held_out(bundle, options.folds) if options.folds else {}
     names = [n for n in find_records(options.data) if n not in PACED][: options.records]
     outcomes: Outcomes = defaultdict(dict)
     truths: dict[str, NDArray[np.int8]] = {}
@@ -101,21 +102,6 @@ def main() -> None:
     tell_scores(outcomes)
     tell_skipped(outcomes["adaptive"], truths)
     tell_whole(options.data, names, quiet)
-
-
-def by_record(bundle: Bundle, files: list[Path]) -> dict[str, Bundle]:
-    """Return for each recording the bundle with the models that were not trained on it."""
-    if not files:
-        return {}
-    folds = bundle.card["protocol"]["folds"]
-    if len(files) != len(folds):
-        sys.exit(f"the card has {len(folds)} folds, and {len(files)} files are given")
-    bundles = {}
-    for file, records in zip(files, folds, strict=True):
-        with np.load(file) as kept:
-            models = {key: kept[key].tobytes() for key in bundle.models}
-        bundles.update(dict.fromkeys(records, replace(bundle, models=models)))
-    return bundles
 
 
 def classified(record: Record, found: Found, bundle: Bundle) -> dict[str, Outcome]:

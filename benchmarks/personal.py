@@ -1,17 +1,21 @@
-"""What a patient's own pattern is worth: ``python benchmarks/personal.py FOLDER``.
+"""What a patient's own pattern is worth: a reader's corrections, and what they do.
 
-FOLDER holds one ``.npz`` for each patient, by a model that never saw that patient: ``rate``,
-``samples``, ``truth`` (-1 where no beat is known), ``logits``, ``embeddings``, ``families`` as
-:class:`ml.personal.ReadBeats` has them, and ``decision`` in JSON. The reader is played by the
-truth; false detections are left as they are, and beats that were not detected are not counted.
-S and V are scored by class, gross and as the mean F1 over patients with at least 10.
+    python benchmarks/personal.py FOLDS [--data FOLDER]
+
+FOLDS is the report of ``python -m ml.training train beats``: each recording is read by models and
+decision of the fold that did not see it. The reader is played by the reference; false detections
+and beats that it does not classify are left as they are, and beats that were not detected are not
+counted. S and V are scored by class,
+gross and as the mean F1 over patients with at least 10.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
+import os
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,12 +25,19 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from ml.decision import Decision  # noqa: E402 (the project's root comes first)
+from app.corrections import read_beats  # noqa: E402 (the project's root comes first)
+from benchmarks._held_out import held_out  # noqa: E402
 from ml.personal import Correction, PersonalPattern, ReadBeats  # noqa: E402
+from ml.registry import bundle_for  # noqa: E402
+from ml.training.beats.data import PACED, find_records, found_in, read_record  # noqa: E402
 from signals.ecg.beat import BeatClass  # noqa: E402
+from signals.readers import open_recording  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from ml.bundle import Bundle
+    from ml.decision import Decision
 
 KNOWN_S = 300.0
 FEWEST = 10
@@ -57,7 +68,14 @@ class Outcome(NamedTuple):
 
 
 def main() -> None:
-    patients = [read(path) for path in sorted(Path(sys.argv[1]).glob("*.npz"))]
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    default = os.environ.get("TRACEKEEP_DATA", str(Path.home() / ".cache/tracekeep/data"))
+    parser.add_argument("folds", type=Path, metavar="FOLDS")
+    parser.add_argument("--data", type=Path, default=Path(default), metavar="FOLDER")
+    options = parser.parse_args()
+    bundles = held_out(bundle_for("beats"), options.folds)
+    names = [name for name in find_records(options.data) if name not in PACED]
+    patients = [read(options.data, name, bundles[name]) for name in names]
     n_beats = sum(len(patient.truth) for patient in patients)
     print(f"{len(patients)} patients, {n_beats:,} beats; a reader's corrections and what they do")
     tell("the model, after 5 minutes", patients, lambda p: Outcome(p.answers, ~p.first, 0, 0))
@@ -81,21 +99,17 @@ def main() -> None:
     tell_cost(patients[0])
 
 
-def read(path: Path) -> Patient:
-    with np.load(path) as kept:
-        beats = ReadBeats(
-            recording=SHA256,
-            model=SHA256,
-            rate=float(kept["rate"]),
-            samples=kept["samples"],
-            embeddings=kept["embeddings"],
-            logits=kept["logits"],
-            families=kept["families"],
-        )
-        decision = Decision.from_json(json.loads(str(kept["decision"])))
-        truth = kept["truth"].astype(np.int64)
-    answers = decision.classes(beats.logits)
-    return Patient(path.stem, beats, decision, truth, answers, beats.samples < KNOWN_S * beats.rate)
+def read(data: Path, name: str, bundle: Bundle) -> Patient:
+    with open_recording(data / f"{name}.hea") as recording:
+        beats = read_beats(recording, bundle)
+    found = found_in(read_record(data, name))
+    if not np.array_equal(found.peaks, beats.samples):
+        sys.exit(f"{name}: the benchmark and the product find other beats")
+    truth = np.where(found.classes == BeatClass.Q, -1, found.classes).astype(np.int64)
+    beats = replace(beats, recording=SHA256, model=SHA256)
+    answers = bundle.decision.classes(beats.logits)
+    first = beats.samples < KNOWN_S * beats.rate
+    return Patient(name, beats, bundle.decision, truth, answers, first)
 
 
 def everywhere(patient: Patient) -> np.ndarray:

@@ -1,19 +1,20 @@
-"""The plots of a training run, beside the results that are kept: not shipped in the bundle."""
+"""Plots and fold models of a training run, beside the results that are kept: not in the bundle."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ml.training import plots
 from ml.training.evaluation import confusion
 from ml.training.int8_error import int8_errors
+from ml.training.keeping import as_array
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-    from typing import Any
 
     from ml.training.evaluation import Confusion
     from ml.training.making import Judged
@@ -28,7 +29,7 @@ def write_report(
     parts: Mapping[str, Part],
     models: Mapping[str, Mapping[str, bytes]],
 ) -> None:
-    """Write the plots of a training run.
+    """Write the plots of a training run, and the int8 models and decision of each fold.
 
     Parameters
     ----------
@@ -55,6 +56,12 @@ def write_report(
             for name, part in parts.items()
         },
     )
+
+    for number, (fold, decision) in enumerate(zip(judged.folds, judged.decisions, strict=True)):
+        arrays: Any = {name: as_array(model) for name, model in fold.models["int8"].items()}
+        arrays["records"] = np.array(list(fold.answers["int8"]))
+        arrays["decision"] = np.array(json.dumps(decision.as_json()))
+        np.savez(folder / f"fold-{number}.npz", **arrays)
 
 
 def _confusion(judged: Judged) -> Confusion:

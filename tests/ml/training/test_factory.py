@@ -73,6 +73,7 @@ def test_a_stopped_run_goes_on_and_ends_with_the_same_bundle(tmp_path: Path, wor
         "confusion.png",
         "reliability.png",
         "int8-error.png",
+        *(f"fold-{number}.npz" for number in range(recipe().folds.count)),
     }
     after, before = (bundle.card["calibration"]["log_loss"][when] for when in ("after", "before"))
     assert after < before
