@@ -26,8 +26,9 @@ CLAIM = (0.9, 0.95)
 def curve(shop: Workshop, folds: Sequence[int], out: Path) -> list[dict[str, Any]]:
     """Prune the dense student of each fold to each sparsity, test it, and write what came out.
 
-    Every point is fine-tuned from the dense network. The recipe's [prune] says for how long; where
-    it has none: half the student's epochs, at a third of its rate.
+    Every point is fine-tuned from the dense network, the one of which nothing is removed too, so
+    that all have trained as long. The recipe's [prune] says for how long; where it has none: half
+    the student's epochs, at a third of its rate.
 
     Parameters
     ----------
@@ -111,7 +112,8 @@ def _write(
         "",
         (
             f"Held-out patients of fold {', '.join(map(str, folds))}, int8, each point fine-tuned "
-            "from the dense network. Compressed: deflate. Latency: one item, one thread, CPU time."
+            "from the dense network, all for as long. Compressed: deflate. Latency: one item, one "
+            "thread, CPU time."
         ),
         "",
         f"| weights removed | {' | '.join(names)} | bytes | compressed | latency µs |",

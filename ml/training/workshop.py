@@ -169,7 +169,7 @@ class Workshop:
         student = recipe.student
         follows: dict[str, Any] = {"taught": taught}
         dense = self._network("student", student, fold, [seed], follows, teaching)
-        if recipe.prune is None or not recipe.prune.sparsity:
+        if recipe.prune is None:
             return dense
         follows |= {"prune": asdict(recipe.prune), "dense": dense.digest}
         return self._network(
