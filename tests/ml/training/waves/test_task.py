@@ -65,7 +65,7 @@ def test_strips_become_a_bundle_that_delineates(tmp_path: Path) -> None:
     assert "ODC-By" in text
     assert "| better lead | t_off |" in text
     assert "calibration" not in text
-    pictures = {path.name for path in (tmp_path / "report").iterdir()}
+    pictures = {path.name for path in (tmp_path / "report").glob("*.png")}
     assert pictures == {"learning-curves.png", "int8-error.png"}
     told.clear()
     assert run() == first
