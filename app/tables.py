@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,7 @@ from app.report import UNREADABLE
 from app.wording import (
     class_name,
     clock,
+    is_worth_telling,
     kind_name,
     measurement_name,
     measurement_value,
@@ -41,9 +41,6 @@ _RHYTHMS = {
     "other": "another rhythm",
     "unreadable": "unreadable",
 }
-_LEAST_TOLD = {"vf_burden": 0.01, "undetermined": 1.0}
-"""Percent from which these rows stand there: before the first and after the last beat there is
-always a moment of which nothing is known."""
 _WORTH_A_WORD = 5  # percent from which another rhythm is named
 _BY_THE_MEDIAN_BEAT_S = 60.0
 """From this length on intervals have a spread and windows of 10 s differ."""
@@ -114,7 +111,7 @@ def _heart(report: Report) -> Table:
     rows = [
         (measurement_name(found), measurement_value(found), found.at)
         for found in report.measurements
-        if found.name not in left_out and (found.value or 0.0) >= _LEAST_TOLD.get(found.name, -inf)
+        if found.name not in left_out and is_worth_telling(found)
     ]
     if report.summary is not None:
         if report.summary.rhythm is not None:

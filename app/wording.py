@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from app.report import UNCLEAR, UNREADABLE
@@ -61,6 +62,9 @@ _SHORT = {
     RhythmKind.DISSOCIATION.value: "AV dissociation",
 }
 
+_LEAST_TOLD = {"vf_burden": 0.01, "undetermined": 1.0}
+"""Percent from which these are told: before the first and after the last beat there is always a
+moment of which nothing is known."""
 _MOSTLY = 70.0  # percent of the readable time
 MORE_THAN_NOT = 50.0
 """Percent of the readable time from which it is worth a word that the rhythm was not determined."""
@@ -135,6 +139,11 @@ def weightiest(headline: dict[str, Any], most: int) -> str:
 def class_name(beat_class: BeatClass) -> str:
     """Return what beats of a class are called: ``ventricular ectopic``."""
     return _CLASS[beat_class]
+
+
+def is_worth_telling(measurement: Measurement) -> bool:
+    """Return whether a measurement is to stand among the others."""
+    return (measurement.value or 0.0) >= _LEAST_TOLD.get(measurement.name, -inf)
 
 
 def measurement_name(measurement: Measurement) -> str:

@@ -50,7 +50,7 @@ _ROW = 42
 _SHOWN = frozenset(
     {
         *("heart_rate_mean", "pr", "qrs", "qtc_fridericia"),
-        *("ventricular_burden", "af_burden", "unreadable"),
+        *("ventricular_burden", "af_burden", "vf_burden", "unreadable"),
     }
 )
 """Measurements that stand beside the tracing; all are in the summary."""
@@ -203,7 +203,11 @@ class FindingsPanel(QFrame):
             number = label(f"{count:,}", "", self)
             self._beats.addWidget(number, row, 1, Qt.AlignmentFlag.AlignRight)
         self._beats.setColumnStretch(0, 1)
-        shown = (found for found in self._report.measurements if found.name in _SHOWN)
+        shown = (
+            found
+            for found in self._report.measurements
+            if found.name in _SHOWN and wording.is_worth_telling(found)
+        )
         for row, measurement in enumerate(shown):
             name = label(wording.measurement_name(measurement), "muted", self)
             name.setWordWrap(True)

@@ -9,6 +9,7 @@ from app.wording import (
     clock,
     describe,
     duration,
+    is_worth_telling,
     measurement_name,
     measurement_value,
     weightiest,
@@ -135,3 +136,20 @@ def test_no_more_is_told_of_the_rhythm_than_is_known(
         "duration_s": duration_s,
     }
     assert weightiest(headline, most=2) == words
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("vf_burden", 0.0, False),
+        ("vf_burden", 65.2, True),
+        ("undetermined", 0.5, False),
+        ("undetermined", 29.3, True),
+        ("af_burden", 0.0, True),
+        ("pr", None, True),
+    ],
+)
+def test_fibrillation_of_the_ventricles_is_told_where_there_is_any(
+    name: str, value: float | None, *, told: bool
+) -> None:
+    assert is_worth_telling(Measurement(name, value, "%")) is told
