@@ -47,11 +47,12 @@ _LEAVE_FOR = 3
 _LEAST = 3  # seconds
 
 
-class VentricularDetector:
-    """Finds ventricular flutter and fibrillation in leads that are sampled together.
+class VentricularScores:
+    """Tells how much each three seconds look like flutter or fibrillation.
 
-    The result is the same, to the last bit, however the samples are cut into blocks. Time is linear
-    in the length and memory does not depend on it.
+    The scores are the same, to the last bit, however the samples are cut into blocks. Time is
+    linear in the length and memory does not depend on it. A score follows its second by less than
+    half a second of samples, and by what the quality of that second waits for.
 
     Parameters
     ----------
@@ -79,6 +80,80 @@ class VentricularDetector:
         self._heights = np.zeros((n_leads, 0))
         # of those too, and of the seconds before that their windows look at
         self._readable = np.zeros((n_leads, WINDOW - 1), bool)
+
+    def push(
+        self, samples: NDArray[np.float32], readable: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """Take the next samples, and which of the next seconds can be read.
+
+        Parameters
+        ----------
+        samples, readable
+            As for :meth:`VentricularDetector.push`.
+
+        Returns
+        -------
+        numpy.ndarray, shape (seconds,), float64
+            Log odds of the windows that end with the next seconds; minus infinity where no lead
+            has a vote.
+        """
+        step = int(_BLOCK_SECONDS * self._rate)
+        self._readable = np.concatenate((self._readable, readable), axis=1)
+        parts = [
+            self._judge(*self._meter.push(samples[:, i : i + step]))
+            for i in range(0, max(1, samples.shape[1]), step)
+        ]
+        return np.concatenate(parts)
+
+    def finish(self) -> NDArray[np.float64]:
+        """Return what is left at the end of the recording."""
+        return self._judge(*self._meter.finish())
+
+    def _judge(
+        self, shapes: NDArray[np.float64], heights: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        self._shapes = np.concatenate((self._shapes, shapes), axis=2)
+        self._heights = np.concatenate((self._heights, heights), axis=1)
+        count = min(self._heights.shape[1], self._readable.shape[1] - WINDOW + 1)
+        scores = self._scores(count)
+        self._shapes = self._shapes[:, :, count:].copy()
+        self._heights = self._heights[:, count:].copy()
+        self._readable = self._readable[:, count:].copy()
+        return scores
+
+    def _scores(self, count: int) -> NDArray[np.float64]:
+        votes = self._heights[:, :count] >= LEAST_HEIGHT
+        for i in range(WINDOW):
+            votes &= self._readable[:, i : i + count]
+        odds = np.full(votes.shape, self._weights[0])
+        for weight, shape in zip(self._weights[1:], self._shapes[:, :, :count], strict=True):
+            odds += weight * shape
+        total = np.zeros(count)
+        for lead, vote in zip(odds, votes, strict=True):
+            total += np.where(vote, lead, 0.0)
+        n_votes = votes.sum(axis=0)
+        return np.where(n_votes > 0, total / np.maximum(n_votes, 1), -np.inf)
+
+
+class VentricularDetector:
+    """Finds ventricular flutter and fibrillation in leads that are sampled together.
+
+    As exact and as frugal as :class:`VentricularScores`, which it makes stretches of.
+
+    Parameters
+    ----------
+    rate, n_leads, weights
+        As for :class:`VentricularScores`.
+
+    Raises
+    ------
+    ValueError
+        If the rate is below 50 Hz or there is no lead.
+    """
+
+    def __init__(self, rate: float, n_leads: int, weights: Sequence[float] = WEIGHTS) -> None:
+        self._scores = VentricularScores(rate, n_leads, weights)
+        self._rate = rate
         self._second = 0
         self._run = 0  # windows in a row that would open a stretch
         self._first: int | None = None  # first and last window of the stretch that is open
@@ -120,43 +195,11 @@ class VentricularDetector:
         list of (int, int)
             Stretches that have ended: first sample, and the one after the last.
         """
-        step = int(_BLOCK_SECONDS * self._rate)
-        self._readable = np.concatenate((self._readable, readable), axis=1)
-        return [
-            stretch
-            for i in range(0, max(1, samples.shape[1]), step)
-            for stretch in self._judge(*self._meter.push(samples[:, i : i + step]))
-        ]
+        return self._follow(self._scores.push(samples, readable).tolist())
 
     def finish(self) -> list[tuple[int, int]]:
         """Return what is left at the end of the recording."""
-        return self._judge(*self._meter.finish()) + self._close()
-
-    def _judge(
-        self, shapes: NDArray[np.float64], heights: NDArray[np.float64]
-    ) -> list[tuple[int, int]]:
-        self._shapes = np.concatenate((self._shapes, shapes), axis=2)
-        self._heights = np.concatenate((self._heights, heights), axis=1)
-        count = min(self._heights.shape[1], self._readable.shape[1] - WINDOW + 1)
-        scores = self._scores(count)
-        self._shapes = self._shapes[:, :, count:].copy()
-        self._heights = self._heights[:, count:].copy()
-        self._readable = self._readable[:, count:].copy()
-        return self._follow(scores.tolist())
-
-    def _scores(self, count: int) -> NDArray[np.float64]:
-        """Return the log odds of the next windows; minus infinity where no lead has a vote."""
-        votes = self._heights[:, :count] >= LEAST_HEIGHT
-        for i in range(WINDOW):
-            votes &= self._readable[:, i : i + count]
-        odds = np.full(votes.shape, self._weights[0])
-        for weight, shape in zip(self._weights[1:], self._shapes[:, :, :count], strict=True):
-            odds += weight * shape
-        total = np.zeros(count)
-        for lead, vote in zip(odds, votes, strict=True):
-            total += np.where(vote, lead, 0.0)
-        n_votes = votes.sum(axis=0)
-        return np.where(n_votes > 0, total / np.maximum(n_votes, 1), -np.inf)
+        return self._follow(self._scores.finish().tolist()) + self._close()
 
     def _follow(self, scores: list[float]) -> list[tuple[int, int]]:
         """Go on second by second; return the stretches that end."""
