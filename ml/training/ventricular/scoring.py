@@ -1,11 +1,11 @@
-"""How alarms are scored: windows found, episodes found and when, false alarms.
+"""How alarms are scored: windows and episodes found, and when, false alarms.
 
-The decisions are those of each second. A **window** is positive where four fifths of the judged
-seconds lie in an annotated episode; it is found if the decision is positive, and alarmed if there
-is an alarm at its end. Alarms less than 10 s apart count as one. An alarm is **false** if it meets
-seconds more than 2 s before and 8 s after every episode; doubtful stretches are counted apart. An
-**episode** of 4 s and more is found if there is an alarm between its begin and 8 s after its end;
-the delay is from its begin to the end of the first second with an alarm.
+A **window** is the judged seconds at the end of each second; it is positive where four fifths of
+them lie in an annotated episode, and alarmed if there is an alarm at its end. Alarms less than 10 s
+apart count as one. An alarm is **false** if it meets seconds more than 2 s before and 8 s after
+every episode; doubtful stretches are counted apart. An **episode** of 4 s and more is found if
+there is an alarm between its begin and 8 s after its end; the delay is from its begin to the end of
+the first second with an alarm.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.tasks.ventricular import Evidence
+from ml.tasks.ventricular import Hysteresis
 from ml.training.ventricular.data import AFTER_S
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 APART_S = 10
 LEAST_EPISODE_S = 4.0
-SHIFTS = tuple(np.arange(-4, 5.01, 0.125).tolist())
+SHIFTS = tuple(np.arange(-4, 5.01, 0.0625).tolist())
 """Of the threshold, in log odds, to lower and to higher ones."""
 
 Bools = NDArray[np.bool_]
@@ -33,14 +33,13 @@ Bools = NDArray[np.bool_]
 class Counts(TypedDict):
     """Of one record; JSON values.
 
-    ``windows``, ``windows_found`` and ``windows_alarmed``, positive ones; ``windows_false``, far
-    from all episodes, that were found; ``episodes`` of 4 s and more, ``delays_s`` of those found;
+    ``windows`` and ``windows_alarmed``, positive ones; ``windows_false``, far from all episodes,
+    that were alarmed; ``episodes`` of 4 s and more, ``delays_s`` of those found;
     ``false_alarms`` in ``hours``, ``doubtful_alarms`` in ``doubtful_hours``; ``false_at`` and
     ``missed_at``, seconds at which false alarms and missed episodes begin.
     """
 
     windows: int
-    windows_found: int
     windows_alarmed: int
     windows_false: int
     episodes: int
@@ -53,26 +52,27 @@ class Counts(TypedDict):
     doubtful_hours: float
 
 
-def counts(record: Record, margin: NDArray[np.float32]) -> Counts:
+def counts(record: Record, odds: NDArray[np.float32], threshold: float) -> Counts:
     """Return the counts of a record.
 
     Parameters
     ----------
     record : Record
-    margin : numpy.ndarray, shape (seconds,), float32
-        As of :func:`ml.tasks.ventricular.margins`.
+    odds : numpy.ndarray, shape (seconds,), float32
+        As of :func:`ml.tasks.ventricular.log_odds`.
+    threshold : float
     """
-    return alarm_counts(record, margin > 0, alarmed(margin))
+    return alarm_counts(record, alarmed(odds, threshold))
 
 
-def alarm_counts(record: Record, positive: Bools, alarm: Bools) -> Counts:
+def alarm_counts(record: Record, alarm: Bools) -> Counts:
     """Return the counts of what any detector said.
 
     Parameters
     ----------
     record : Record
-    positive, alarm : numpy.ndarray, shape (seconds,), bool
-        The decision of each second, and whether there is an alarm at its end.
+    alarm : numpy.ndarray, shape (seconds,), bool
+        Whether there is an alarm at the end of each second.
     """
     truth = record.truth
     far = ~(record.near_episodes | record.in_doubt)
@@ -89,9 +89,8 @@ def alarm_counts(record: Record, positive: Bools, alarm: Bools) -> Counts:
             missed.append(int(begin))
     return Counts(
         windows=int((truth == 1).sum()),
-        windows_found=int(positive[truth == 1].sum()),
         windows_alarmed=int(alarm[truth == 1].sum()),
-        windows_false=int(positive[truth == 0].sum()),
+        windows_false=int(alarm[truth == 0].sum()),
         episodes=len(delays) + len(missed),
         delays_s=delays,
         missed_at=missed,
@@ -113,24 +112,24 @@ def begins(alarm: Bools) -> list[int]:
     return found
 
 
-def curve(record: Record, margin: NDArray[np.float32]) -> dict[str, list[int]]:
+def curve(record: Record, odds: NDArray[np.float32], threshold: float) -> dict[str, list[int]]:
     """Return what is found, and false alarms, with the threshold moved by each of SHIFTS."""
-    at = [counts(record, margin - np.float32(shift)) for shift in SHIFTS]
+    at = [counts(record, odds, threshold + shift) for shift in SHIFTS]
     return {
-        "windows_found": [one["windows_found"] for one in at],
         "windows_alarmed": [one["windows_alarmed"] for one in at],
         "episodes_found": [len(one["delays_s"]) for one in at],
         "false_alarms": [one["false_alarms"] for one in at],
     }
 
 
-def alarmed(margin: NDArray[np.float32]) -> Bools:
+def alarmed(odds: NDArray[np.float32], threshold: float) -> Bools:
     """Return where there is an alarm."""
-    evidence = Evidence()
-    alarm = np.zeros(len(margin), bool)
-    for second, one in enumerate(margin.tolist()):
-        evidence.add(one)
-        alarm[second] = evidence.alarm
+    alarm = np.zeros(len(odds), bool)
+    # most recordings have no second that calls for one
+    if (odds > threshold).any():
+        hysteresis = Hysteresis(threshold)
+        for second, one in enumerate(odds.tolist()):
+            alarm[second] = hysteresis.add(one)
     return alarm
 
 
@@ -142,7 +141,6 @@ def pooled(parts: Sequence[Counts]) -> Counts:
 
     return Counts(
         windows=int(total("windows")),
-        windows_found=int(total("windows_found")),
         windows_alarmed=int(total("windows_alarmed")),
         windows_false=int(total("windows_false")),
         episodes=int(total("episodes")),

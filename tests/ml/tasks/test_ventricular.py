@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ml.registry import bundle_for
-from ml.tasks.ventricular import Decisions, Evidence, VentricularAlarm
+from ml.tasks.ventricular import (
+    ASKED_FOR,
+    ASKED_FROM,
+    ENDS_BELOW,
+    LOOK_AHEAD_S,
+    Decisions,
+    Hysteresis,
+    VentricularAlarm,
+)
+from signals.ecg.ventricular import VentricularScores
 from signals.quality import QualityMeter, is_readable
 from signals.readers import open_recording
 
@@ -62,16 +71,7 @@ def watched(
         np.split(readable, [round(cut**2 * readable.shape[1]) for cut in at], axis=1),
         strict=True,
     )
-    return joined([*(alarm.push(*piece) for piece in pieces), alarm.finish()])
-
-
-def joined(parts: list[Decisions]) -> Decisions:
-    return Decisions(
-        np.concatenate([part.ends for part in parts]),
-        np.concatenate([part.probability for part in parts]),
-        np.concatenate([part.alarm for part in parts]),
-        [one for part in parts for one in part.episodes],
-    )
+    return Decisions.joined([*(alarm.push(*piece) for piece in pieces), alarm.finish()])
 
 
 @pytest.mark.parametrize("rate", [100.0, 128.0, 250.0, 360.0, 500.0])
@@ -136,15 +136,33 @@ def test_an_alarm_at_the_end_is_an_episode() -> None:
     assert last == 35 * 250
 
 
-def test_evidence_lies_between_nothing_and_four_seconds() -> None:
-    evidence = Evidence()
-    for _ in range(100):
-        evidence.add(np.inf)
-    unsaid = 0
-    while evidence.alarm:
-        evidence.add(-np.inf)
-        unsaid += 1
-    assert unsaid == 4
+def test_two_seconds_call_for_an_alarm_and_a_clear_one_ends_it() -> None:
+    hysteresis = Hysteresis(1.0)
+    clear = ENDS_BELOW - 0.1
+    odds = [2, 0, 2, 2, 0, 1.1, ENDS_BELOW, clear, 2, clear, -np.inf, 9, 9]
+    alarms = [hysteresis.add(one) for one in odds]
+    assert np.flatnonzero(alarms).tolist() == [3, 4, 5, 6, 12]
+
+
+def test_the_model_is_asked_where_the_rule_does_not_exclude_it() -> None:
+    samples = episode(250.0)
+    readable = np.ones((2, 60), bool)
+    rule = VentricularScores(250.0, 2)
+    scores = np.concatenate((rule.push(samples, readable), rule.finish()))
+    possible = scores >= ASKED_FROM
+    asked = np.array([possible[max(0, k + 1 - ASKED_FOR) : k + 1].any() for k in range(60)])
+    assert 15 < asked.sum() < 35
+    found = watched(samples, 250.0)
+    np.testing.assert_array_equal(found.probability[7:] > 0, asked[7:])
+
+
+@pytest.mark.parametrize("rate", [100.0, 128.0, 257.3, 360.0, 1000.0])
+def test_a_decision_waits_no_longer_than_is_said(rate: float) -> None:
+    alarm = VentricularAlarm(bundle_for("ventricular"), rate, 1)
+    samples = sinus(rate, 12)[None]
+    enough = round((10 + LOOK_AHEAD_S) * rate) + 1
+    found = alarm.push(samples[:, :enough], np.ones((1, 12), bool))
+    assert len(found.ends) == 10
 
 
 @pytest.mark.parametrize(("rate", "leads"), [(99.0, 1), (np.nan, 1), (250.0, 0)])

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.training.ventricular.data import Record, ventricular_runs
+from ml.registry import bundle_for
+from ml.tasks.ventricular import VentricularAlarm, log_odds, threshold_of
+from ml.training.ventricular.data import Record, answers_of, ventricular_runs
+from ml.training.ventricular.scoring import alarmed
 
 
 def record(
@@ -65,3 +68,21 @@ def test_runs_are_fast() -> None:
 def test_a_pause_ends_a_run() -> None:
     times = [0.0, 0.4, 0.8, 3.0, 3.4, 3.8]
     assert len(ventricular_runs([(time, "V") for time in times])) == 2
+
+
+def test_what_is_scored_is_the_alarm_that_ships() -> None:
+    rate, bundle = 250.0, bundle_for("ventricular")
+    t = np.arange(round(60 * rate)) / rate
+    beats = np.exp(-0.5 * np.square((np.mod(t, 0.8) - 0.4) / 0.012))
+    waves = 0.5 * np.sin(2 * np.pi * np.cumsum(4.5 + np.sin(1.4 * t)) / rate)
+    samples = np.where((t > 20) & (t < 40), waves, beats)[None].astype(np.float32)
+    readable = np.ones((1, 60), bool)
+    readable[:, 32] = False
+    answers = answers_of(Record("vfdb/1", rate, samples, readable, (), ()), bundle.models)
+    alarm = VentricularAlarm(bundle, rate, 1)
+    said = [alarm.push(samples, readable), alarm.finish()]
+    scored = alarmed(log_odds(bundle.decision, answers.logits), threshold_of(bundle.decision))
+    assert 10 < scored.sum() < 30
+    np.testing.assert_array_equal(scored, np.concatenate([part.alarm for part in said]))
+    asked = np.concatenate([part.probability for part in said]) > 0
+    np.testing.assert_array_equal(answers.found["asked"], asked)

@@ -94,9 +94,9 @@ def test_the_threshold_is_worth_what_it_finds_within_the_false_alarms() -> None:
         logits = np.stack((-margin / 2, margin / 2), axis=1)
         return TASK.worth(Pool(truth, logits, np.full(len(truth), "vfdb/1")), decision)
 
-    found = slice(18_009, 18_090)  # evidence of the second before and of the one
-    assert worth(found) == pytest.approx(0.83)
-    assert worth(found, slice(5000, 5010)) == pytest.approx(0.83)
-    assert worth(found, slice(5000, 5010), slice(9000, 9010)) == pytest.approx(0.33)
-    assert worth(found, *(slice(i, i + 1) for i in range(5000, 9000, 300))) == pytest.approx(0.83)
+    found = slice(18_009, 18_090)  # the second of two that call for it lies in the episode
+    assert worth(found) == pytest.approx(0.8)
+    assert worth(found, slice(5000, 5010)) == pytest.approx(0.8)
+    assert worth(found, slice(5000, 5010), slice(9000, 9010)) == pytest.approx(0.3)
+    assert worth(found, *(slice(i, i + 1) for i in range(5000, 9000, 300))) == pytest.approx(0.8)
     assert worth(slice(18_005, 18_112)) == pytest.approx(1.0), "what goes on after it is not false"
