@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 
 from ml.tasks.rhythm import Rhythm
 from ml.tasks.ventricular import (
+    AFTER_LONG,
     ASKED_FOR,
     ASKED_FROM,
     BEGINS_AFTER,
     ENDS_BELOW,
     LABELS,
+    LESS_ASKED,
+    LONG,
     LOOK_AHEAD_S,
     MOST_OF_RULE,
     RULE_SHARE,
@@ -132,7 +135,8 @@ _TEXTS = Texts(
         "log_odds": f"model + {RULE_SHARE:g} * rule, which counts from -{MOST_OF_RULE:g} to "
         f"{MOST_OF_RULE:g}",
         "alarm": f"from {BEGINS_AFTER} s in a row above the threshold to one with log odds "
-        f"< {ENDS_BELOW:g}",
+        f"< {ENDS_BELOW:g}; for {AFTER_LONG} s after one of {LONG} s or more {LESS_ASKED:g} less "
+        "is asked",
     },
 )
 

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from ml.registry import bundle_for
 from ml.tasks.ventricular import (
+    AFTER_LONG,
     ASKED_FOR,
     ASKED_FROM,
     ENDS_BELOW,
+    LONG,
     LOOK_AHEAD_S,
     Decisions,
     Hysteresis,
@@ -142,6 +144,18 @@ def test_two_seconds_call_for_an_alarm_and_a_clear_one_ends_it() -> None:
     odds = [2, 0, 2, 2, 0, 1.1, ENDS_BELOW, clear, 2, clear, -np.inf, 9, 9]
     alarms = [hysteresis.add(one) for one in odds]
     assert np.flatnonzero(alarms).tolist() == [3, 4, 5, 6, 12]
+
+
+def test_less_is_asked_after_a_long_alarm() -> None:
+    def again(seconds: int, pause: int) -> bool:
+        hysteresis = Hysteresis(2.0)
+        for one in [*[3.0] * (seconds + 1), *[-9.0] * pause, 1.0]:
+            hysteresis.add(one)
+        return hysteresis.add(1.0)
+
+    assert again(LONG, AFTER_LONG - 2)
+    assert not again(LONG - 1, 1)
+    assert not again(LONG, AFTER_LONG)
 
 
 def test_the_model_is_asked_where_the_rule_does_not_exclude_it() -> None:
