@@ -313,7 +313,11 @@ class _Table:
         items = self._items(field, 1)
         if items and self._data[items.stop : items.stop + 1] != b"\0":
             raise _DamageError(f"a text at byte {items.start} has no end")
-        return self._data[items.start : items.stop].decode(errors="replace")
+        try:
+            # the runtimes decode names, too, and break off at what is no UTF-8
+            return self._data[items.start : items.stop].decode()
+        except UnicodeDecodeError:
+            raise _DamageError(f"a text at byte {items.start} is not in UTF-8") from None
 
     def _items(self, field: int, size: int) -> range:
         target = self._target(field)
