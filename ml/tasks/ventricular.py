@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, isnan
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -27,9 +27,14 @@ if TYPE_CHECKING:
 TASK = "ventricular"
 LABELS = ("other", "ventricular")
 LEAST_HEIGHT_MV = 0.01
-"""Mean deflection of a window; below, a lead is at rest and has no vote for the model."""
+"""Mean deflection of a window; below, a lead is at rest and has no vote for the model.
+
+Less than the rule's 0.03 mV, which are a root mean square: of narrow beats with rest between them
+that is some three times the mean."""
 LOOK_AHEAD_S = 0.43
-"""Samples after a second that its decision waits for."""
+"""Seconds of samples after a second that its decision waits for: what the rule's filters look
+ahead. Half of its longest mean (0.8 s), two thirds of a period of 50 Hz, a sample at 60 a second;
+the windows of the model wait for 0.06 s."""
 
 # The model's answer and the rule's are added up: both are log odds, and err in different places.
 # All below was chosen on the development part of vfdb, mitdb, svdb and nstdb, on answers of model
@@ -46,11 +51,16 @@ BEGINS_AFTER = 2
 """Seconds in a row that call for an alarm."""
 ENDS_BELOW = -0.5
 """Log odds: an alarm goes on until a second says that clearly that there is no reason for it."""
+HELD_FOR = 5
+"""Seconds in a row of which nothing is known that are passed over: two seconds that cannot be read
+leave so many windows without an answer. After more of them an alarm ends: that a signal cannot be
+read for long is another alarm's business. Not tuned."""
 LONG, AFTER_LONG = 20, 60
 """Seconds of an alarm, and seconds after its end in which less is asked for another one."""
 LESS_ASKED = 1.5
 """By so much, in log odds: what comes back, or never went, is likelier than a first one."""
 
+_OTHER_ODDS = 1  # major version of bundles whose thresholds were of the model alone
 _LOWEST_RATE = 100.0
 _BLOCK_SECONDS = 60
 
@@ -64,8 +74,9 @@ class Decisions(NamedTuple):
         Samples from the start of the recording to the end of the second.
     probability : numpy.ndarray, shape (n,), float32
         That the last 4 s are ventricular tachycardia, flutter or fibrillation; 0 where the rule
-        rules it out, and the model is not asked; NaN where no lead could be read throughout them,
-        and in the first 7 s.
+        rules it out, and the model is not asked; NaN where nothing is known: in the first 7 s,
+        where no lead that moves could be read throughout the 4 s, and where the rule had no lead
+        with a vote in any of the last three seconds.
     alarm : numpy.ndarray, shape (n,), bool
         Whether there is an alarm from this second on.
     episodes : list of (int, int)
@@ -92,6 +103,8 @@ class Decisions(NamedTuple):
 class Hysteresis:
     """Turns what seconds say into an alarm: two call for it, one that is clear ends it.
 
+    A few seconds of which nothing is known are passed over, as if they were not there.
+
     Parameters
     ----------
     threshold : float
@@ -102,17 +115,22 @@ class Hysteresis:
         self._threshold = threshold
         self._lasted = 0
         self._less_asked_for = 0
+        self._unknown = 0  # seconds in a row
         self.calls = 0
-        """Seconds in a row that have called for an alarm."""
+        """Seconds in a row that have called for an alarm, those passed over left out."""
         self.alarm = False
         """Whether there is one."""
 
     def add(self, log_odds: float) -> bool:
-        """Take the next second; return whether there is an alarm after it."""
+        """Take the next second, NaN if nothing is known; return whether there is an alarm then."""
         asked = self._threshold - (LESS_ASKED if self._less_asked_for > 0 else 0.0)
-        self.calls = self.calls + 1 if log_odds > asked else 0
         self._less_asked_for = max(0, self._less_asked_for - 1)
-        self.alarm = self.calls >= BEGINS_AFTER or (self.alarm and log_odds >= ENDS_BELOW)
+        self._unknown = self._unknown + 1 if isnan(log_odds) else 0
+        if not self._unknown:
+            self.calls = self.calls + 1 if log_odds > asked else 0
+            self.alarm = self.calls >= BEGINS_AFTER or (self.alarm and log_odds >= ENDS_BELOW)
+        elif self._unknown > HELD_FOR:
+            self.calls, self.alarm = 0, False
         if not self.alarm and self._lasted >= LONG:
             self._less_asked_for = AFTER_LONG
         self._lasted = self._lasted + 1 if self.alarm else 0
@@ -156,7 +174,8 @@ class VentricularAlarm:
     Raises
     ------
     ValueError
-        If the rate is below 100 Hz, there is no lead, or the bundle is for another task.
+        If the rate is below 100 Hz, there is no lead, the bundle is for another task, or its
+        thresholds are not of these log odds.
     """
 
     def __init__(
@@ -168,13 +187,15 @@ class VentricularAlarm:
             raise ValueError("alarms need a lead")
         if bundle.task != TASK or bundle.decision.labels != LABELS:
             raise ValueError(f"the bundle {bundle.id} does not tell {', '.join(LABELS)}")
+        if bundle.version[0] == _OTHER_ODDS:
+            raise ValueError(f"the thresholds of {bundle.id} are of other log odds")
         self._model = bundle.ready()
         self._decision = bundle.decision
         self._rate = rate
         self._rule = VentricularScores(rate, n_leads, rule_weights)
         self._windows = VentricularWindows(rate, n_leads)
         # of the seconds to be judged next, and of those before that they look at
-        self._scores = np.full(ASKED_FOR - 1, -np.inf)
+        self._rule_odds = np.full(ASKED_FOR - 1, -np.inf)
         self._waiting = np.zeros((0, n_leads, POINTS), np.float32)
         self._readable = np.zeros((n_leads, JUDGED - 1), bool)
         self._second = 0
@@ -203,8 +224,8 @@ class VentricularAlarm:
         parts = []
         for first in range(0, max(1, samples.shape[1]), step):
             part = samples[:, first : first + step]
-            scores = self._rule.push(part, readable if first == 0 else readable[:, :0])
-            parts.append(self._judge(scores, self._windows.push(part)))
+            rule_odds = self._rule.push(part, readable if first == 0 else readable[:, :0])
+            parts.append(self._judge(rule_odds, self._windows.push(part)))
         return Decisions.joined(parts)
 
     def finish(self) -> Decisions:
@@ -212,26 +233,29 @@ class VentricularAlarm:
         rest = self._judge(self._rule.finish(), self._windows.finish())
         return rest._replace(episodes=rest.episodes + self._closed(self._hysteresis.alarm))
 
-    def _judge(self, scores: NDArray[np.float64], windows: NDArray[np.float32]) -> Decisions:
-        self._scores = np.concatenate((self._scores, scores))
+    def _judge(self, rule_odds: NDArray[np.float64], windows: NDArray[np.float32]) -> Decisions:
+        self._rule_odds = np.concatenate((self._rule_odds, rule_odds))
         self._waiting = np.concatenate((self._waiting, windows))
         # the rule has waited for what can be read
-        count = min(len(self._waiting), len(self._scores) - ASKED_FOR + 1)
+        count = min(len(self._waiting), len(self._rule_odds) - ASKED_FOR + 1)
         votes = self._votes(self._waiting[:count])
-        asked = np.zeros(count, bool)
+        highest = np.full(count, -np.inf)
         for i in range(ASKED_FOR):
-            asked |= self._scores[i : i + count] >= ASKED_FROM
+            np.maximum(highest, self._rule_odds[i : i + count], out=highest)
+        asked = highest >= ASKED_FROM
         logits = self._logits(self._waiting[:count], votes & asked[:, None])
-        rule = np.clip(self._scores[ASKED_FOR - 1 :][:count], -MOST_OF_RULE, MOST_OF_RULE)
+        rule = self._rule_odds[ASKED_FOR - 1 :][:count]
+        # minus infinity: it has no vote
+        rule = np.where(np.isinf(rule), 0.0, np.clip(rule, -MOST_OF_RULE, MOST_OF_RULE))
         logits[:, 1] += (RULE_SHARE * rule).astype(np.float32)
-        self._scores = self._scores[count:].copy()
+        self._rule_odds = self._rule_odds[count:].copy()
         self._waiting = self._waiting[count:].copy()
         self._readable = self._readable[:, count:].copy()
         probability = self._decision.probabilities(logits)[:, 1]
-        probability[~asked] = 0
-        voted = votes.any(axis=1)
-        probability[~voted] = np.nan
-        odds = np.where(voted & asked, log_odds(self._decision, logits), -np.inf)
+        odds = log_odds(self._decision, logits)
+        probability[~asked], odds[~asked] = 0, -np.inf
+        unknown = ~votes.any(axis=1) | np.isinf(highest)
+        probability[unknown] = odds[unknown] = np.nan
         alarm, episodes = self._follow(odds)
         ends = [self._sample(k + 1) for k in range(self._second - count, self._second)]
         return Decisions(np.array(ends, np.int64), probability, alarm, episodes)
@@ -268,7 +292,7 @@ class VentricularAlarm:
             alarm[i] = self._hysteresis.add(one)
             if self._hysteresis.calls:
                 self._first = self._second if self._first is None else self._first
-                self._last = self._second
+                self._last = self._last if isnan(one) else self._second
             elif not alarm[i]:
                 ended += self._closed(was_alarm)
             self._second += 1

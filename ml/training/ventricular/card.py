@@ -6,16 +6,20 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from ml.decision import Decision
+from ml.tasks.ventricular import threshold_of
 from ml.training.ventricular.data import STRIPS
 from ml.training.ventricular.scoring import SHIFTS, pooled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from ml.training.ventricular.scoring import Counts
 
 FALSE_AN_HOUR = 0.1
 _EPISODES = "vfdb"
+_UNSURE_BELOW = 0.9
+"""Probability of the likelier class, up to which the card says apart how often it is right."""
 
 
 def scores_of(measured: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
@@ -32,10 +36,14 @@ def scores_of(measured: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
 
 
 def figures_of(measured: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
-    """Return the sections ``at_0.1_an_hour``, ``as_decided`` and ``records``."""
+    """Return the sections ``at_0.1_an_hour``, ``as_decided``, ``asked`` and ``records``.
+
+    ``asked`` is the share of the seconds in which the network was, where episodes are noted.
+    """
     return {
         "at_0.1_an_hour": {kind: _at_rate(_noted(records)) for kind, records in measured.items()},
         "as_decided": {kind: _as_decided(records) for kind, records in measured.items()},
+        "asked": _asked(_noted(measured["int8"]).values()),
         "records": {
             name: {key: value for key, value in one.items() if key != "curve"}
             for name, one in measured["int8"].items()
@@ -59,8 +67,8 @@ def report_of(card: Mapping[str, Any]) -> list[str]:
         "",
         (
             "The alarm is rule and network together. The rule's weights are fitted without the "
-            "patient; how both are added up, and how an alarm begins and ends, was chosen on these "
-            "same answers."
+            "patient, but have seen cinc2017, whose row is not out of fold in them; how both are "
+            "added up, and how an alarm begins and ends, was chosen on these same answers."
         ),
         "",
         (
@@ -79,7 +87,11 @@ def report_of(card: Mapping[str, Any]) -> list[str]:
         )
     lines += [
         "",
-        "Each fold by the threshold of the others, as int8:",
+        (
+            "Each fold by the threshold of the others (it stands beside each record; "
+            f"{threshold_of(Decision.from_json(card['decision'])):g} ships, fitted on all), as "
+            "int8:"
+        ),
         "",
         (
             "| database | windows alarmed | episodes | delay, median, 90 % | false alarms | "
@@ -99,16 +111,38 @@ def report_of(card: Mapping[str, Any]) -> list[str]:
         )
     lines += [
         "",
-        "| record | windows alarmed | episodes | false alarms at (s) |",
-        "|---|---|---|---|",
+        "| record | windows alarmed | episodes | false alarms at (s) | threshold |",
+        "|---|---|---|---|---|",
     ]
     for name, one in card["records"].items():
         lines.append(
             f"| {name} | {one['windows_alarmed']}/{one['windows']} | "
             f"{len(one['delays_s'])}/{one['episodes']} | "
-            f"{', '.join(map(str, one['false_at'])) or '-'} |"
+            f"{', '.join(map(str, one['false_at'])) or '-'} | {one['threshold']:g} |"
         )
+    lines += [
+        "",
+        (
+            f"The network was asked in {card['asked']:.1%} of the seconds of recordings with noted "
+            "episodes. What is said of probabilities below is of all seconds of which anything is "
+            "known; one in which it was not asked counts as 0.2 %. "
+            f"{_overconfident(card['calibration']['reliability']['after'])}"
+        ),
+    ]
     return lines
+
+
+def _overconfident(bins: Mapping[str, Sequence[float]]) -> str:
+    """Say how often those answers are right of which the alarm is least sure."""
+    share, promised, kept = (np.array(bins[name]) for name in ("share", "promised", "kept"))
+    unsure = promised < _UNSURE_BELOW
+    if not (total := share[unsure].sum()):
+        return ""
+    told, true = (float((share * values)[unsure].sum() / total) for values in (promised, kept))
+    return (
+        f"Where it is unsure it promises too much: answers given less than {_UNSURE_BELOW:.0%} "
+        f"({total:.1%} of all) promise {told:.0%} in the mean, and {true:.0%} of them are right."
+    )
 
 
 def _noted(measured: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
@@ -161,7 +195,12 @@ def _as_decided(measured: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
             "hours": round(total["hours"], 2),
             "doubtful_alarms": total["doubtful_alarms"],
             "doubtful_hours": round(total["doubtful_hours"], 2),
-            "asked": sum(one["seconds_asked"] for one in parts)
-            / max(1, sum(one["seconds"] for one in parts)),
+            "asked": _asked(parts),
         }
     return sections
+
+
+def _asked(parts: Collection[Mapping[str, Any]]) -> float:
+    """Return the share of the seconds in which the network was asked."""
+    asked, seconds = (sum(one[name] for one in parts) for name in ("seconds_asked", "seconds"))
+    return float(asked / max(1, seconds))

@@ -69,7 +69,7 @@ _LEARNT_SHARE = 0.1
 _EVERY_S = {"vfdb": 2, "mitdb": 3, "svdb": 5, "nstdb": 3, STRIPS: 5}
 _BLOCK_S = 60.0
 _LEAST_PROBABILITY = 2e-3
-"""Stands for a second in which the model was not asked, or no lead could be read: no alarm."""
+"""Stands for a second in which the model was not asked: no alarm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,9 @@ def patient_of(record: str) -> str:
     if database == "nstdb":
         # made from 118 of mitdb; the noises alone go with it
         return "mitdb/118"
-    return next((f"vfdb/{row[0]}" for row in NEIGHBOURS if name in row), record)
+    if database == "vfdb":
+        return next((f"vfdb/{row[0]}" for row in NEIGHBOURS if name in row), record)
+    return record
 
 
 def covered(spans: Spans, seconds: int, before: float, after: float) -> NDArray[np.bool_]:
@@ -229,6 +231,8 @@ def answers_of(record: Record, models: Mapping[str, bytes]) -> Answers:
     """Return what the shipped code says of a record, each second, with a neutral decision.
 
     The rule has weights that were fitted without the patient. ``asked`` is where the model was.
+    Where nothing was known both logits are 0, which those of no probabilities are, and the truth
+    counts as unknown.
     """
     bundle = unpacked(TASK, LABELS, models)
     rule = weights_without(patient_of(record.name))
@@ -246,10 +250,12 @@ def answers_of(record: Record, models: Mapping[str, bytes]) -> Answers:
     probability = Decisions.joined(found).probability
     asked = probability > 0
     p = np.where(asked, probability, np.float32(_LEAST_PROBABILITY))
+    logits = log_of(np.stack((1 - p, p), axis=1))
+    unknown = np.isnan(probability)
+    logits[unknown] = 0
     truth = record.truth[: len(p)]
-    if record.name.startswith(STRIPS):
-        truth[:] = -1
-    return Answers(truth, log_of(np.stack((1 - p, p), axis=1)), {"asked": asked})
+    truth[unknown | record.name.startswith(STRIPS)] = -1
+    return Answers(truth, logits, {"asked": asked})
 
 
 def ventricular_runs(beats: Iterable[tuple[float, str]]) -> list[tuple[float, float]]:

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.tasks.ventricular import Hysteresis
+from ml.tasks.ventricular import Hysteresis, log_odds
 from ml.training.ventricular.data import AFTER_S
 
 if TYPE_CHECKING:
+    from ml.decision import Decision
     from ml.training.ventricular.data import Record
 
 APART_S = 10
@@ -52,6 +53,16 @@ class Counts(TypedDict):
     doubtful_hours: float
 
 
+def odds_of(decision: Decision, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the log odds of answers of :func:`ml.training.ventricular.data.answers_of`.
+
+    NaN where nothing was known.
+    """
+    odds = log_odds(decision, logits)
+    odds[~logits.any(axis=1)] = np.nan
+    return odds
+
+
 def counts(record: Record, odds: NDArray[np.float32], threshold: float) -> Counts:
     """Return the counts of a record.
 
@@ -59,7 +70,7 @@ def counts(record: Record, odds: NDArray[np.float32], threshold: float) -> Count
     ----------
     record : Record
     odds : numpy.ndarray, shape (seconds,), float32
-        As of :func:`ml.tasks.ventricular.log_odds`.
+        As of :func:`odds_of`.
     threshold : float
     """
     return alarm_counts(record, alarmed(odds, threshold))
@@ -75,7 +86,7 @@ def alarm_counts(record: Record, alarm: Bools) -> Counts:
         Whether there is an alarm at the end of each second.
     """
     truth = record.truth
-    far = ~(record.near_episodes | record.in_doubt)
+    far = record.far
     false = begins(alarm & far)
     delays, missed = [], []
     for begin, end in record.episodes:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -16,18 +17,22 @@ from ml.tasks.ventricular import (
     ASKED_FOR,
     ASKED_FROM,
     ENDS_BELOW,
+    HELD_FOR,
     LONG,
     LOOK_AHEAD_S,
     Decisions,
     Hysteresis,
     VentricularAlarm,
 )
-from signals.ecg.ventricular import VentricularScores
+from ml.tasks.ventricular_windows import VentricularWindows, model_input
+from signals.ecg.ventricular import WEIGHTS, VentricularScores
 from signals.quality import QualityMeter, is_readable
 from signals.readers import open_recording
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ml.bundle import Bundle
 
 Signal = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -61,12 +66,18 @@ def episode(rate: float, leads: int = 2) -> Signal:
 
 
 def watched(
-    samples: Signal, rate: float, cuts: tuple[float, ...] = (), readable: Bools | None = None
+    samples: Signal,
+    rate: float,
+    cuts: tuple[float, ...] = (),
+    readable: Bools | None = None,
+    bundle: Bundle | None = None,
+    rule_weights: tuple[float, ...] = WEIGHTS,
 ) -> Decisions:
     """Return all decisions, samples and quality cut in places of their own."""
     if readable is None:
         readable = np.ones((len(samples), int(samples.shape[1] / rate)), bool)
-    alarm = VentricularAlarm(bundle_for("ventricular"), rate, len(samples))
+    bundle = bundle or bundle_for("ventricular")
+    alarm = VentricularAlarm(bundle, rate, len(samples), rule_weights)
     at = sorted(cuts)
     pieces = zip(
         np.split(samples, [round(cut * samples.shape[1]) for cut in at], axis=1),
@@ -146,6 +157,50 @@ def test_two_seconds_call_for_an_alarm_and_a_clear_one_ends_it() -> None:
     assert np.flatnonzero(alarms).tolist() == [3, 4, 5, 6, 12]
 
 
+@given(st.lists(st.sampled_from([-np.inf, -1.0, 0.0, 1.5, 3.0, np.nan]), max_size=LONG - 1))
+def test_a_few_unknown_seconds_are_passed_over(seconds: list[float]) -> None:
+    """Shorter than what makes an alarm a long one, which time alone decides."""
+    assume(str(seconds).count("nan") <= HELD_FOR)
+    whole, without = Hysteresis(1.0), Hysteresis(1.0)
+    for one in seconds:
+        before = whole.alarm
+        expected = before if np.isnan(one) else without.add(one)
+        assert whole.add(one) == expected
+
+
+def test_an_alarm_is_not_held_for_ever() -> None:
+    hysteresis = Hysteresis(1.0)
+    held = [hysteresis.add(one) for one in [2.0, 2.0, *[np.nan] * (HELD_FOR + 2), 2.0, 2.0]]
+    assert held == [False, True, *[True] * HELD_FOR, False, False, False, True]
+    hysteresis = Hysteresis(1.0)
+    assert not any(hysteresis.add(one) for one in [2.0, *[np.nan] * (HELD_FOR + 1), 2.0])
+
+
+def test_a_second_that_cannot_be_read_does_not_split_an_alarm() -> None:
+    samples = episode(250.0, 1)
+    samples[0, 30 * 250 : 31 * 250] = np.nan
+    readable = np.ones((1, 60), bool)
+    readable[0, 30] = False
+    found = watched(samples, 250.0, (), readable)
+    assert np.flatnonzero(np.isnan(found.probability[7:])).tolist() == [23, 24, 25, 26]
+    begun = np.flatnonzero(found.alarm)
+    assert np.array_equal(begun, np.arange(begun[0], begun[-1] + 1))
+    ((first, last),) = found.episodes
+    assert first / 250 == pytest.approx(22, abs=3)
+    assert last / 250 == pytest.approx(42, abs=3)
+
+
+def test_an_alarm_ends_where_nothing_can_be_read_and_its_episode_with_what_was_known() -> None:
+    samples = episode(250.0, 1)[:, : 40 * 250]
+    readable = np.ones((1, 40), bool)
+    readable[0, 30:] = False
+    found = watched(samples, 250.0, (), readable)
+    begun = np.flatnonzero(found.alarm)
+    assert begun[-1] == 29 + HELD_FOR
+    ((_, last),) = found.episodes
+    assert last == 30 * 250
+
+
 def test_less_is_asked_after_a_long_alarm() -> None:
     def again(seconds: int, pause: int) -> bool:
         hysteresis = Hysteresis(2.0)
@@ -170,6 +225,47 @@ def test_the_model_is_asked_where_the_rule_does_not_exclude_it() -> None:
     np.testing.assert_array_equal(found.probability[7:] > 0, asked[7:])
 
 
+@pytest.mark.parametrize("weights", [WEIGHTS, (-12.0, 3.0, 9.0, 8.0)])
+def test_log_odds_are_the_models_and_a_share_of_the_rules(weights: tuple[float, ...]) -> None:
+    """The numbers stand here too: whoever changes them means another alarm."""
+    bundle = bundle_for("ventricular")
+    samples = episode(250.0, 1)
+    samples[0, 2000:4500] += 0.3 * fibrillation(250.0, 10)
+    rule = VentricularScores(250.0, 1, weights)
+    rule_odds = np.concatenate((rule.push(samples, np.ones((1, 60), bool)), rule.finish()))
+    cutter = VentricularWindows(250.0, 1)
+    windows = np.concatenate((cutter.push(samples), cutter.finish()))[:, 0]
+    strip, numbers = model_input(windows)
+    (logits,) = bundle.ready().run(numbers, strip)
+    margin = logits[:, 1] - logits[:, 0] + 0.75 * np.clip(rule_odds, -2, 2)
+    expected = 1 / (1 + np.exp(-(bundle.decision.scale * margin)))
+    found = watched(samples, 250.0, rule_weights=weights).probability
+    asked = found > 0
+    assert (rule_odds[asked] > 2).any()
+    assert (np.abs(rule_odds[asked]) < 2).any()
+    assert (rule_odds[asked] < -2).any()
+    np.testing.assert_allclose(found[asked], expected[asked], rtol=1e-3)
+
+
+def test_where_the_rule_rules_it_out_nothing_calls_for_an_alarm() -> None:
+    bundle = bundle_for("ventricular")
+    eager = replace(bundle, decision=replace(bundle.decision, offsets=(0.0, 12.0)))
+    readable = np.ones((1, 60), bool)
+    found = watched(episode(250.0, 1), 250.0, (), readable, eager)
+    assert found.alarm[25:40].all()
+    assert not found.alarm[found.probability == 0].any()
+    assert (found.probability == 0).sum() > 20
+
+
+def test_where_the_rule_has_no_vote_nothing_is_known() -> None:
+    """The model's least height is below the rule's: in between stands no 0 that nobody has said."""
+    samples = sinus(250.0, 60)[None]
+    samples[0, 5000:] = 0.02 * np.sin(2 * np.pi * 4 * np.arange(10000) / 250)
+    found = watched(samples, 250.0)
+    assert (found.probability[7:18] == 0).all()
+    assert np.isnan(found.probability[26:]).all()
+
+
 @pytest.mark.parametrize("rate", [100.0, 128.0, 257.3, 360.0, 1000.0])
 def test_a_decision_waits_no_longer_than_is_said(rate: float) -> None:
     alarm = VentricularAlarm(bundle_for("ventricular"), rate, 1)
@@ -188,6 +284,9 @@ def test_what_cannot_be_watched_is_refused(rate: float, leads: int) -> None:
 def test_another_bundle_is_refused() -> None:
     with pytest.raises(ValueError, match="does not tell"):
         VentricularAlarm(bundle_for("beats"), 250.0, 1)
+    older = replace(bundle_for("ventricular"), version=(1, 1, 0), id="ventricular-1.1.0")
+    with pytest.raises(ValueError, match="are of other log odds"):
+        VentricularAlarm(older, 250.0, 1)
 
 
 @pytest.mark.realdata

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from ml.registry import bundle_for
-from ml.tasks.ventricular import VentricularAlarm, log_odds, threshold_of
-from ml.training.ventricular.data import Record, answers_of, ventricular_runs
-from ml.training.ventricular.scoring import alarmed
+from ml.tasks.ventricular import Decisions, VentricularAlarm, threshold_of
+from ml.training.ventricular.data import Record, answers_of, patient_of, ventricular_runs
+from ml.training.ventricular.rule import weights_without
+from ml.training.ventricular.scoring import alarmed, odds_of
+from signals.ecg.ventricular import WEIGHTS
 
 
 def record(
@@ -70,7 +72,13 @@ def test_a_pause_ends_a_run() -> None:
     assert len(ventricular_runs([(time, "V") for time in times])) == 2
 
 
-def test_what_is_scored_is_the_alarm_that_ships() -> None:
+def test_only_records_of_vfdb_have_neighbours() -> None:
+    assert patient_of("vfdb/419") == patient_of("vfdb/418") == "vfdb/418"
+    assert patient_of("svdb/419") == "svdb/419"
+    assert patient_of("nstdb/118e06") == patient_of("mitdb/118") == "mitdb/118"
+
+
+def test_what_is_scored_is_the_alarm_by_a_rule_that_has_not_seen_the_patient() -> None:
     rate, bundle = 250.0, bundle_for("ventricular")
     t = np.arange(round(60 * rate)) / rate
     beats = np.exp(-0.5 * np.square((np.mod(t, 0.8) - 0.4) / 0.012))
@@ -78,11 +86,26 @@ def test_what_is_scored_is_the_alarm_that_ships() -> None:
     samples = np.where((t > 20) & (t < 40), waves, beats)[None].astype(np.float32)
     readable = np.ones((1, 60), bool)
     readable[:, 32] = False
-    answers = answers_of(Record("vfdb/1", rate, samples, readable, (), ()), bundle.models)
-    alarm = VentricularAlarm(bundle, rate, 1)
-    said = [alarm.push(samples, readable), alarm.finish()]
-    scored = alarmed(log_odds(bundle.decision, answers.logits), threshold_of(bundle.decision))
-    assert 10 < scored.sum() < 30
-    np.testing.assert_array_equal(scored, np.concatenate([part.alarm for part in said]))
-    asked = np.concatenate([part.probability for part in said]) > 0
+    # as much before the rule's odds count as most as where they do
+    samples[:, 10 * 250 : 18 * 250] += 0.3 * waves[10 * 250 : 18 * 250].astype(np.float32)
+
+    def said(weights: tuple[float, ...]) -> Decisions:
+        alarm = VentricularAlarm(bundle, rate, 1, weights)
+        return Decisions.joined([alarm.push(samples, readable), alarm.finish()])
+
+    patient = Record("vfdb/418", rate, samples, readable, ((20.0, 40.0),), ())
+    answers = answers_of(patient, bundle.models)
+    odds = odds_of(bundle.decision, answers.logits)
+    found = said(weights_without("vfdb/418"))
+    asked, unknown = found.probability > 0, np.isnan(found.probability)
     np.testing.assert_array_equal(answers.found["asked"], asked)
+    np.testing.assert_array_equal(np.isnan(odds), unknown)
+    assert (answers.truth[unknown] == -1).all()
+    assert (answers.truth[~unknown] >= 0).any()
+    given = bundle.decision.probabilities(answers.logits)[asked, 1]
+    np.testing.assert_allclose(given, found.probability[asked], atol=2e-6)
+    shipped = said(WEIGHTS).probability[asked]
+    assert np.abs(given - shipped).max() > 1e-3
+    scored = alarmed(odds, threshold_of(bundle.decision))
+    assert 10 < scored.sum() < 30
+    np.testing.assert_array_equal(scored, found.alarm)

@@ -5,8 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.decision import Decision
 from ml.training.ventricular.data import Record
-from ml.training.ventricular.scoring import SHIFTS, alarmed, begins, counts, curve, pooled
+from ml.training.ventricular.scoring import (
+    SHIFTS,
+    alarmed,
+    begins,
+    counts,
+    curve,
+    odds_of,
+    pooled,
+)
 
 SECONDS = 3600
 
@@ -31,6 +40,15 @@ def test_an_alarm_takes_two_seconds_and_goes_on_while_it_is_not_denied() -> None
     alarm = alarmed(found, 2.0)
     assert np.flatnonzero(alarm).tolist() == [201, 202, 203, *range(301, 310)]
     assert not alarmed(found, 3.0).any()
+
+
+def test_a_second_of_which_nothing_is_known_is_neither_for_nor_against() -> None:
+    logits = np.array([[-3.0, -0.05], [0.0, 0.0], [-0.05, -3.0]], np.float32)
+    found = odds_of(Decision(("other", "ventricular"), scale=2.0), logits)
+    np.testing.assert_allclose(found, [5.9, np.nan, -5.9], rtol=1e-5)
+    said = odds((300, 310))
+    said[304:307] = np.nan
+    assert np.flatnonzero(alarmed(said, 2.0)).tolist() == list(range(301, 310))
 
 
 def test_each_kind_is_counted() -> None:
