@@ -213,7 +213,9 @@ def test_less_is_asked_after_a_long_alarm() -> None:
     assert not again(LONG, AFTER_LONG)
 
 
-def test_the_model_is_asked_where_the_rule_does_not_exclude_it() -> None:
+def test_the_model_is_asked_where_the_rule_does_not_exclude_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     samples = episode(250.0)
     readable = np.ones((2, 60), bool)
     rule = VentricularScores(250.0, 2)
@@ -221,8 +223,14 @@ def test_the_model_is_asked_where_the_rule_does_not_exclude_it() -> None:
     possible = scores >= ASKED_FROM
     asked = np.array([possible[max(0, k + 1 - ASKED_FOR) : k + 1].any() for k in range(60)])
     assert 15 < asked.sum() < 35
+    judged = []
+    monkeypatch.setattr(
+        "ml.tasks.ventricular.model_input",
+        lambda windows: (judged.append(len(windows)), model_input(windows))[1],
+    )
     found = watched(samples, 250.0)
     np.testing.assert_array_equal(found.probability[7:] > 0, asked[7:])
+    assert sum(judged) == 2 * asked[7:].sum()
 
 
 @pytest.mark.parametrize("weights", [WEIGHTS, (-12.0, 3.0, 9.0, 8.0)])
@@ -231,19 +239,23 @@ def test_log_odds_are_the_models_and_a_share_of_the_rules(weights: tuple[float, 
     bundle = bundle_for("ventricular")
     samples = episode(250.0, 1)
     samples[0, 2000:4500] += 0.3 * fibrillation(250.0, 10)
+    samples[0, -3750:] = fibrillation(250.0, 15) * np.exp(-np.arange(3750) / 1000)
     rule = VentricularScores(250.0, 1, weights)
     rule_odds = np.concatenate((rule.push(samples, np.ones((1, 60), bool)), rule.finish()))
     cutter = VentricularWindows(250.0, 1)
     windows = np.concatenate((cutter.push(samples), cutter.finish()))[:, 0]
     strip, numbers = model_input(windows)
     (logits,) = bundle.ready().run(numbers, strip)
-    margin = logits[:, 1] - logits[:, 0] + 0.75 * np.clip(rule_odds, -2, 2)
+    no_vote = np.isinf(rule_odds)
+    counts = np.where(no_vote, 0, np.clip(rule_odds, -2, 2))
+    margin = logits[:, 1] - logits[:, 0] + 0.75 * counts
     expected = 1 / (1 + np.exp(-(bundle.decision.scale * margin)))
     found = watched(samples, 250.0, rule_weights=weights).probability
     asked = found > 0
+    assert no_vote[asked].any()
     assert (rule_odds[asked] > 2).any()
     assert (np.abs(rule_odds[asked]) < 2).any()
-    assert (rule_odds[asked] < -2).any()
+    assert (rule_odds[asked & ~no_vote] < -2).any()
     np.testing.assert_allclose(found[asked], expected[asked], rtol=1e-3)
 
 
