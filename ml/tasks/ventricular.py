@@ -60,7 +60,7 @@ LONG, AFTER_LONG = 20, 60
 LESS_ASKED = 1.5
 """By so much, in log odds: what comes back, or never went, is likelier than a first one."""
 
-_OTHER_ODDS = 1  # major version of bundles whose thresholds were of the model alone
+_OTHER_ODDS = 1  # major version of the bundles among which are thresholds of the model alone
 _LOWEST_RATE = 100.0
 _BLOCK_SECONDS = 60
 

@@ -44,6 +44,7 @@ from ml.training.ventricular.data import (
 )
 from ml.training.ventricular.scoring import alarmed, begins, counts, curve, odds_of
 from ml.training.ventricular.variation import vary, weights_of
+from signals.ecg.ventricular import LEAST_HEIGHT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,7 +92,8 @@ _TEXTS = Texts(
         ),
         (
             "Seconds that cannot be read are passed over; an alarm ends where nothing has been "
-            f"known for more than {HELD_FOR} s."
+            f"known for more than {HELD_FOR} s. Nothing is known of what is less than "
+            f"{LEAST_HEIGHT:g} mV high, fine fibrillation too."
         ),
         (
             "With one false alarm in ten hours it is to find 90 % of the windows of vfdb. The "
