@@ -3,6 +3,7 @@
 from app.vault._check import CheckResult, Damage
 from app.vault._errors import (
     AlreadyStoredError,
+    NotAllowedError,
     UnknownRecordingError,
     VaultDamagedError,
     VaultError,
@@ -12,13 +13,19 @@ from app.vault._errors import (
 from app.vault._index import StoredRecording
 from app.vault._intake import Intake, Receipt
 from app.vault._vault import Vault, VaultInfo
+from app.vault.roles import ALLOWED, Action, Role, Session
 
 __all__ = [
+    "ALLOWED",
+    "Action",
     "AlreadyStoredError",
     "CheckResult",
     "Damage",
     "Intake",
+    "NotAllowedError",
     "Receipt",
+    "Role",
+    "Session",
     "StoredRecording",
     "UnknownRecordingError",
     "Vault",

@@ -177,10 +177,10 @@ def verify_header(vault: Path, header: Header, vault_key: bytes) -> None:
         raise VaultDamagedError(vault / FILE, "the header of the vault was changed")
 
 
-def unlock(vault: Path, header: Header, passphrase: str) -> bytes:
+def unlock(vault: Path, header: Header, passphrase: str, user: str | None) -> bytes:
     """Return the vault key that `passphrase` opens; :class:`VaultLockedError` if it opens none."""
     for stanza in header.stanzas:
-        if isinstance(stanza, PassphraseStanza):
+        if isinstance(stanza, PassphraseStanza) and user in (None, stanza.user):
             secret = stretch(passphrase, stanza.salt, stanza.cost)
             vault_key = _unwrap(header, stanza, secret)
             if vault_key is not None:

@@ -24,7 +24,13 @@ from app.vault._blobs import (
     open_blob,
 )
 from app.vault._creation import build, errors_about, make_folders, remove_unfinished
-from app.vault._errors import AlreadyStoredError, VaultDamagedError, VaultError, plain_errors
+from app.vault._errors import (
+    AlreadyStoredError,
+    NotAllowedError,
+    VaultDamagedError,
+    VaultError,
+    plain_errors,
+)
 from app.vault._files import sync_folder, try_lock, writer_lock
 from app.vault._header import (
     VERSION,
@@ -48,6 +54,7 @@ from app.vault._intake import (
 from app.vault._keyring import Keyring
 from app.vault._keys import Purpose, derive
 from app.vault._waveform import VaultRecording, read_envelopes
+from app.vault.roles import Action, Role, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,9 +102,10 @@ class Vault:
     Several programs may have the same vault open, and several threads may share one object.
     """
 
-    def __init__(self, path: Path, header: Header, vault_key: bytes) -> None:
+    def __init__(self, path: Path, header: Header, vault_key: bytes, session: Session) -> None:
         verify_header(path, header, vault_key)
         self.path = path
+        self.session = session
         self.vault_id = header.vault_id
         self._header = header
         self._vault_key = vault_key
@@ -114,7 +122,9 @@ class Vault:
             raise
 
     @classmethod
-    def create(cls, path: Path, passphrase: str, *, user: str = "owner") -> tuple[Self, str]:
+    def create(
+        cls, path: Path, passphrase: str, *, user: str = "owner", program: str = "tracekeep"
+    ) -> tuple[Self, str]:
         """Make a vault; it appears at `path` complete or not at all.
 
         Returns
@@ -150,7 +160,8 @@ class Vault:
                 building.rename(path)
                 made = path
                 sync_folder(path.parent)
-                return cls(path, read_header(path), vault_key), recovery_key
+                session = Session("", user, Role.ADMINISTRATOR, program, by_recovery_key=False)
+                return cls(path, read_header(path), vault_key, session), recovery_key
             except BaseException:
                 # Complete or not: a vault whose recovery key nobody has seen must not stay.
                 shutil.rmtree(made, ignore_errors=True)
@@ -159,7 +170,9 @@ class Vault:
                 os.close(lock)
 
     @classmethod
-    def open(cls, path: Path, passphrase: str) -> Self:
+    def open(
+        cls, path: Path, passphrase: str, *, user: str | None = None, program: str = "tracekeep"
+    ) -> Self:
         """Open a vault.
 
         Raises
@@ -175,14 +188,26 @@ class Vault:
         """
         path = Path(path)
         header = read_header(path)
-        return cls(path, header, unlock(path, header, passphrase))
+        vault_key = unlock(path, header, passphrase, user)
+        session = Session("", user or "owner", Role.ADMINISTRATOR, program, by_recovery_key=False)
+        return cls(path, header, vault_key, session)
 
     @classmethod
-    def open_with_recovery_key(cls, path: Path, recovery_key: str) -> Self:
+    def open_with_recovery_key(
+        cls, path: Path, recovery_key: str, *, program: str = "tracekeep"
+    ) -> Self:
         """Open a vault with the key that :meth:`create` gave; errors as for :meth:`open`."""
         path = Path(path)
         header = read_header(path)
-        return cls(path, header, unlock_with_recovery_key(path, header, recovery_key))
+        vault_key = unlock_with_recovery_key(path, header, recovery_key)
+        session = Session("", "", Role.ADMINISTRATOR, program, by_recovery_key=True)
+        return cls(path, header, vault_key, session)
+
+    def require(self, action: Action) -> None:
+        """Raise :class:`NotAllowedError` if the one who has the vault open may not do this."""
+        refusal = self.session.refusal(action)
+        if refusal:
+            raise NotAllowedError(self.path, refusal)
 
     def info(self) -> VaultInfo:
         """Return what the vault is and how much it holds."""
@@ -215,6 +240,7 @@ class Vault:
         progress : callable, optional
             Told how many files are done, and of how many.
         """
+        self.require(Action.CHECK)
         return _check.check(
             self.path,
             self._header,
@@ -227,6 +253,7 @@ class Vault:
 
     def recordings(self) -> list[StoredRecording]:
         """Return what is stored, newest first."""
+        self.require(Action.READ)
         return self._index.recordings()
 
     def recording(self, id_or_prefix: str) -> StoredRecording:
@@ -237,20 +264,27 @@ class Vault:
         UnknownRecordingError
             If there is none, or more than one.
         """
+        self.require(Action.READ)
         return self._index.recording(id_or_prefix)
 
     def find_input(self, sha256: str) -> StoredRecording | None:
-        """Return the recording that came from this content, if it is stored."""
+        """Return the recording that came from this content, if it is stored.
+
+        Whoever adds recordings has the content, and may know that it is there.
+        """
+        self.require(Action.ADD)
         return self._index.find_input(sha256)
 
     def report(self, recording_id: str) -> Report:
         """Return what was found in a recording; errors as for :meth:`waveform`."""
+        self.require(Action.READ)
         return Report.from_json(
             bytes(self._content(recording_id, REPORT)).decode("utf-8", "surrogatepass")
         )
 
     def envelope(self, recording_id: str) -> tuple[Envelope, ...]:
         """Return the envelope of each channel; errors as for :meth:`waveform`."""
+        self.require(Action.READ)
         return read_envelopes(self._content(recording_id, ENVELOPE))
 
     def pattern_of(self, recording_id: str) -> PersonalPattern | None:
@@ -263,6 +297,7 @@ class Vault:
         VaultDamagedError
             If it is not what the vault kept; :meth:`keep_pattern` replaces it all the same.
         """
+        self.require(Action.READ)
         return self._index.pattern(self.recording(recording_id).id)
 
     def keep_pattern(self, recording_id: str, pattern: PersonalPattern | None) -> None:
@@ -282,6 +317,7 @@ class Vault:
         ValueError
             If it was learned on a recording that is not of that patient.
         """
+        self.require(Action.CORRECT)
         stored = self.recording(recording_id)
         with writer_lock(self.path):
             self._index.keep_pattern(stored.id, pattern)
@@ -294,6 +330,7 @@ class Vault:
         So that of two programs that teach at once none undoes what the other taught. Errors as
         for :meth:`pattern_of` and :meth:`keep_pattern`.
         """
+        self.require(Action.CORRECT)
         stored = self.recording(recording_id)
         with writer_lock(self.path):
             if self._index.pattern(stored.id) != old:
@@ -311,6 +348,7 @@ class Vault:
         VaultDamagedError
             If its key or its file is missing, or the file was changed.
         """
+        self.require(Action.READ)
         stored = self.recording(recording_id)
         blob, key = self._blob(stored.id, WAVEFORM)
         reader = open_blob(self.path, self.vault_id, key, blob)
@@ -328,6 +366,7 @@ class Vault:
         Send it to the process that has the recording, :meth:`Intake.store` there, and hand the
         receipt to :meth:`commit`; or :meth:`discard` it.
         """
+        self.require(Action.ADD)
         intake = Intake.new(self.path, self.vault_id)
         with writer_lock(self.path):
             self._pending[intake.recording_id] = (intake, write_pending(intake))
@@ -344,6 +383,7 @@ class Vault:
             If the receipt is of no intake of this object, or the vault cannot be written; the
             recording is then absent, and the intake can be discarded.
         """
+        self.require(Action.ADD)
         if receipt.recording_id not in self._pending:
             raise VaultError(self.path, "this recording was not taken in here, or was discarded")
         intake, _ = self._pending[receipt.recording_id]
@@ -370,12 +410,16 @@ class Vault:
                 self._index.add(stored, receipt.blobs)
                 self._forget(stored.id)
         except AlreadyStoredError:
-            self.discard(intake)
+            self._discard(intake)
             raise
-        return self.recording(stored.id)
+        return self._index.recording(stored.id)
 
     def discard(self, intake: Intake) -> None:
         """Delete what an intake wrote; if a process still writes, it goes when that has ended."""
+        self.require(Action.ADD)
+        self._discard(intake)
+
+    def _discard(self, intake: Intake) -> None:
         if intake.recording_id in self._pending:
             _, file = self._pending.pop(intake.recording_id)
             # Explicitly, for a worker that was forked since then shares the descriptor.
@@ -386,7 +430,7 @@ class Vault:
     def close(self) -> None:
         """Close the vault. What was taken in and not committed is deleted. Twice does nothing."""
         for intake, _ in list(self._pending.values()):
-            self.discard(intake)
+            self._discard(intake)
         self._index.close()
 
     def __enter__(self) -> Self:
