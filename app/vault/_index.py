@@ -260,6 +260,16 @@ class Index:
             rows = connection.execute(_COLUMNS + "ORDER BY r.added_at DESC, r.id").fetchall()
         return [_stored(row) for row in rows]
 
+    def recordings_of_patient(self, recording_id: str) -> list[StoredRecording]:
+        """Return all recordings of the patient whom one is of, newest first."""
+        with self._use() as connection:
+            rows = connection.execute(
+                _COLUMNS + "WHERE r.patient_id IN (SELECT patient_id FROM recording WHERE id = ?) "
+                "ORDER BY r.added_at DESC, r.id",
+                (recording_id,),
+            ).fetchall()
+        return [_stored(row) for row in rows]
+
     def recording_ids(self) -> set[str]:
         """Return the ids of all recordings."""
         with self._use() as connection:
@@ -408,6 +418,22 @@ class Index:
             return [error.problem]
         problems = [] if found == ["ok"] else found
         return problems + [f"a row of “{row[0]}” points to nothing" for row in broken]
+
+    def forget_pages(self, patience_s: float) -> None:
+        """Leave nothing of a deleted row in the database or its log; the caller holds the lock.
+
+        Raises
+        ------
+        VaultError
+            If another program reads for longer than `patience_s` seconds.
+        """
+        with self._use() as connection:
+            connection.set_busy_timeout(round(patience_s * 1000))
+            try:
+                connection.execute("VACUUM")
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            finally:
+                connection.set_busy_timeout(round(PATIENCE_S * 1000))
 
     def close(self) -> None:
         """Empty the write-ahead log into the database and close it."""

@@ -84,11 +84,12 @@ class Keyring:
         """Add the key of a recording, for good. The caller holds the writer lock."""
         self._save({**self.load(), recording_id: key})
 
-    def remove(self, recording_id: str) -> None:
-        """Take out the key of a recording, if it is there. The caller holds the writer lock."""
+    def remove(self, *recording_ids: str) -> None:
+        """Take out the keys of recordings, as far as they are there. The caller holds the lock."""
         keys = self.load()
-        if keys.pop(recording_id, None):
-            self._save(keys)
+        rest = {id_: key for id_, key in keys.items() if id_ not in recording_ids}
+        if len(rest) < len(keys):
+            self._save(rest)
 
     def _save(self, keys: dict[str, bytes]) -> None:
         body = bytearray(_COUNTS.pack(self._generation + 1, len(keys)))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from app.report import Report
-from app.vault import _check
+from app.vault import _check, _erase
 from app.vault._blobs import (
     ENVELOPE,
     REPORT,
@@ -338,6 +338,36 @@ class Vault:
             self._index.keep_pattern(stored.id, new)
         return True
 
+    def recordings_of_patient(self, recording_id: str) -> list[StoredRecording]:
+        """Return all recordings of the patient whom one is of, newest first.
+
+        Raises
+        ------
+        UnknownRecordingError
+            If there is no such recording.
+        """
+        self.require(Action.READ)
+        return self._index.recordings_of_patient(self.recording(recording_id).id)
+
+    def erase(self, recording_id: str, *, whole_patient: bool) -> _erase.Erasure:
+        """Erase a recording for good, or all recordings of its patient and what was learned.
+
+        The key is destroyed, so that a copy of the files is of no use to anybody who has no older
+        copy of the keyring as well: a backup made before still holds both.
+
+        Raises
+        ------
+        UnknownRecordingError
+            If there is no such recording.
+        VaultError
+            If the vault cannot be written; nothing is erased then.
+        """
+        self.require(Action.ERASE)
+        stored = self.recording(recording_id)
+        return _erase.erase(
+            self.path, self._index, self._keyring, stored.id, whole_patient=whole_patient
+        )
+
     def waveform(self, recording_id: str) -> Recording:
         """Return a recording that decrypts what is asked of it; close it.
 
@@ -477,6 +507,7 @@ class Vault:
             with plain_errors(self.path):
                 make_folders(self.path)
             self._delete_left_overs()
+            _erase.finish(self.path, self._index, self._keyring, patience_s=0.0)
         except VaultDamagedError:
             raise
         except VaultError:
