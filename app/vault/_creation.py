@@ -17,7 +17,7 @@ from app.vault._files import try_lock
 from app.vault._header import FILE as HEADER_FILE
 from app.vault._header import Header, PassphraseStanza, RecoveryStanza, new_salt, write_header
 from app.vault._index import FILE as INDEX_FILE
-from app.vault._index import Index, open_index
+from app.vault._index import open_index
 from app.vault._keyring import FILE as KEYRING_FILE
 from app.vault._keyring import Keyring
 from app.vault._keys import KEY_BYTES, Purpose, Stretching, derive, stretch
@@ -68,7 +68,7 @@ def build(folder: Path, passphrase: str, user: str) -> tuple[bytes, str]:
     Keyring(folder, header.vault_id, header.epoch, vault_key).make()
     index_key = derive(vault_key, Purpose.INDEX, header.vault_id)
     index = folder / INDEX_FILE
-    Index(index, open_index(index, index_key, header.vault_id, create_new=True)).close()
+    open_index(index, index_key, header.vault_id, create_new=True).close()
     write_header(folder, header, vault_key)
     return vault_key, _recovery.to_text(recovery_secret)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 import apsw
 
 from app.vault import _schema
+from app.vault._audit import AuditLog
 from app.vault._blobs import BlobFile
+from app.vault._digest import RowSum, read_state
 from app.vault._errors import (
     AlreadyStoredError,
     UnknownRecordingError,
@@ -32,10 +34,14 @@ from ml.personal import PatternError, PersonalPattern
 from signals.recording import Patient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from app.vault._audit import Ledger
+    from app.vault._digest import State
+
 FILE = "index.db"
+_SOON_S = 1.0  # how long reading waits for a writer, to note in the log what is read
 _SHARED_MEMORY = 32 * 1024  # bytes that SQLite makes beside a write-ahead log that it shares
 _COLUMNS = """
 SELECT r.id, r.name, r.format, r.input_sha256, r.added_at, r.start, r.duration_s, r.n_channels,
@@ -213,7 +219,7 @@ def index_errors(path: Path) -> Iterator[None]:
     except apsw.IOError as error:
         words = "no space is left on the disk" if _is_full(path) else "the disk reports an error"
         raise VaultError(path, words) from error
-    except apsw.Error as error:
+    except (apsw.Error, UnicodeDecodeError) as error:
         raise VaultDamagedError(path, "the index of the vault is damaged") from error
 
 
@@ -226,13 +232,30 @@ class Index:
         Of ``index.db``.
     connection : apsw.Connection
         From :func:`open_index`.
+    ledger : Ledger
+        Writes into the log what is done.
+    marks : callable, optional
+        As of :class:`app.vault._digest.RowSum`.
+    committed : callable, optional
+        Told where the index stands, after each transaction.
     """
 
-    def __init__(self, path: Path, connection: apsw.Connection) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connection: apsw.Connection,
+        ledger: Ledger,
+        marks: Callable[[], Mapping[str, int]] = dict,
+        committed: Callable[[State], None] = lambda _state: None,
+    ) -> None:
         self._path = path
         self._connection = connection
+        self._log = ledger
+        self._sum = RowSum(connection, marks)
+        self._committed = committed
         self._mutex = threading.RLock()
         self._closed = False
+        self.log = AuditLog(ledger, self._use, self._writing)
 
     @contextmanager
     def _use(self) -> Iterator[apsw.Connection]:
@@ -240,19 +263,38 @@ class Index:
             yield self._connection
 
     @contextmanager
-    def _writing(self) -> Iterator[apsw.Connection]:
-        """Be in a transaction, in which an index of an older version becomes one of this."""
+    def _writing(self, *, patient: bool = True) -> Iterator[apsw.Connection]:
+        """Be in a transaction, in which an index of an older version becomes one of this.
+
+        One that is not `patient` fails soon if another program writes.
+        """
         with self._use() as connection:
-            # One that begins by reading fails if a log is emptied before it writes.
-            connection.execute("BEGIN IMMEDIATE")
+            connection.set_busy_timeout(round((PATIENCE_S if patient else _SOON_S) * 1000))
             try:
+                # One that begins by reading fails if a log is emptied before it writes.
+                connection.execute("BEGIN IMMEDIATE")
                 _schema.migrate(connection)
+                self._sum.begin(connection)
+                self._log.begin(connection)
                 yield connection
+                self._sum.finish(connection)
+                state = read_state(connection)
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+            finally:
+                self._sum.end()
+                connection.set_busy_timeout(round(PATIENCE_S * 1000))
+            self._log.committed()
+            if state:
+                self._committed(state)
+
+    def state(self) -> State | None:
+        """Return where the index stands; None if it is of a version that did not count."""
+        with self._use() as connection:
+            return read_state(connection)
 
     def recordings(self) -> list[StoredRecording]:
         """Return what is stored, newest first."""
@@ -350,6 +392,7 @@ class Index:
                 "INSERT INTO blob VALUES (?, ?, ?, ?)",
                 [(blob.id, blob.recording_id, blob.kind, blob.size) for blob in blobs],
             )
+            self._log.enter(connection, "add", recording.id)
 
     def pattern(self, recording_id: str) -> PersonalPattern | None:
         """Return what was learned about the patient of a recording.
@@ -394,6 +437,8 @@ class Index:
             If it was learned on a recording that is not of that patient.
         """
         with self._writing() as connection:
+            n_corrections = len(pattern.lessons) if pattern else 0
+            self._log.enter(connection, "correct", recording_id, corrections=n_corrections)
             if pattern is None or not pattern.lessons:
                 connection.execute(
                     "DELETE FROM pattern WHERE patient_id IN "
@@ -447,7 +492,8 @@ class Index:
             except (apsw.BusyError, apsw.FullError):
                 pass  # the log is as safe as the database, and is emptied another time
             finally:
-                self._connection.close()
+                with suppress(apsw.FullError):  # it tries once more to empty the log
+                    self._connection.close()
 
 
 def _inputs_of_patient(connection: apsw.Connection, recording_id: str) -> set[str]:

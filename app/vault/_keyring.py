@@ -46,6 +46,11 @@ class Keyring:
         self._generation = 0
         self._keys: dict[str, bytes] = {}
 
+    @property
+    def generation(self) -> int:
+        """How often the file that was read or written last had been written."""
+        return self._generation
+
     def load(self) -> dict[str, bytes]:
         """Read the file anew; return the key of each recording by its id.
 

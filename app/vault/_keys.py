@@ -26,6 +26,8 @@ class Purpose(Enum):
     HEADER_MAC = "header-mac"  # from the vault key: authenticates vault.json
     KEYRING = "keyring"  # from the vault key: encrypts keyring.bin
     INDEX = "index"  # from the vault key: the raw SQLCipher key of index.db
+    AUDIT_CHAIN = "audit-chain"  # from the index's own secret: chains the entries of the log
+    DIGEST = "digest"  # from the index's own secret: sums up its rows
 
 
 def derive(key: bytes, purpose: Purpose, vault_id: str) -> bytes:

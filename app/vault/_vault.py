@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from app.report import Report
 from app.vault import _check, _erase
+from app.vault._audit import Ledger
 from app.vault._blobs import (
     ENVELOPE,
     REPORT,
@@ -113,10 +114,18 @@ class Vault:
         self._keyring.load()
         index = path / INDEX_FILE
         index_key = derive(vault_key, Purpose.INDEX, header.vault_id)
-        self._index = Index(index, open_index(index, index_key, header.vault_id))
+        ledger = Ledger(header.vault_id, session.user, session.program)
+        self._index = Index(
+            index,
+            open_index(index, index_key, header.vault_id),
+            ledger,
+            marks=lambda: {"keyring_generation": self._keyring.generation},
+        )
+        self.log = self._index.log
         self._pending: dict[str, tuple[Intake, int]] = {}
         try:
             self._sweep()
+            self.log.add("unlock", by="recovery key" if session.by_recovery_key else "passphrase")
         except BaseException:
             self._index.close()
             raise
@@ -380,6 +389,7 @@ class Vault:
         """
         self.require(Action.READ)
         stored = self.recording(recording_id)
+        self.log.note_reading(stored.id)
         blob, key = self._blob(stored.id, WAVEFORM)
         reader = open_blob(self.path, self.vault_id, key, blob)
         try:
@@ -461,6 +471,7 @@ class Vault:
         """Close the vault. What was taken in and not committed is deleted. Twice does nothing."""
         for intake, _ in list(self._pending.values()):
             self._discard(intake)
+        self.log.close()
         self._index.close()
 
     def __enter__(self) -> Self:
@@ -488,7 +499,9 @@ class Vault:
         )
 
     def _content(self, recording_id: str, kind: str) -> memoryview:
-        blob, key = self._blob(self.recording(recording_id).id, kind)
+        stored = self.recording(recording_id)
+        self.log.note_reading(stored.id)
+        blob, key = self._blob(stored.id, kind)
         with (
             open_blob(self.path, self.vault_id, key, blob) as reader,
             blob_errors(blob_path(self.path, blob.id)),
