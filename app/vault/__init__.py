@@ -1,6 +1,8 @@
 """The encrypted store of recordings and what was found in them; see ``docs/vault-format.md``."""
 
+from app.vault._backup import Backup
 from app.vault._check import CheckResult, Damage
+from app.vault._erase import Erasure
 from app.vault._errors import (
     AlreadyStoredError,
     NotAllowedError,
@@ -12,6 +14,7 @@ from app.vault._errors import (
 )
 from app.vault._index import StoredRecording
 from app.vault._intake import Intake, Receipt
+from app.vault._restore import Restored, drill, restore
 from app.vault._vault import Vault, VaultInfo
 from app.vault.roles import ALLOWED, Action, Role, Session
 
@@ -19,11 +22,14 @@ __all__ = [
     "ALLOWED",
     "Action",
     "AlreadyStoredError",
+    "Backup",
     "CheckResult",
     "Damage",
+    "Erasure",
     "Intake",
     "NotAllowedError",
     "Receipt",
+    "Restored",
     "Role",
     "Session",
     "StoredRecording",
@@ -34,4 +40,6 @@ __all__ = [
     "VaultInfo",
     "VaultLockedError",
     "VaultTooNewError",
+    "drill",
+    "restore",
 ]

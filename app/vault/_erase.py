@@ -52,16 +52,17 @@ def erase(
     vault: Path, index: Index, keyring: Keyring, recording_id: str, *, whole_patient: bool
 ) -> Erasure:
     """Erase a recording, or all of its patient; see :meth:`app.vault.Vault.erase`."""
-    with writer_lock(vault), index._writing() as connection:
-        erased = _take_out(connection, recording_id, whole_patient=whole_patient)
     remains = ""
-    try:
-        finish(vault, index, keyring, PATIENCE_S)
-    except VaultError as error:
-        remains = (
-            f"{error.problem}; what is left of the recordings is removed when the vault is next "
-            "opened and no other program uses it"
-        )
+    with writer_lock(vault):  # to the end, so that no backup copies what is half erased
+        with index._writing() as connection:
+            erased = _take_out(connection, recording_id, whole_patient=whole_patient)
+        try:
+            _finish(vault, index, keyring, PATIENCE_S)
+        except VaultError as error:
+            remains = (
+                f"{error.problem}; what is left of the recordings is removed when the vault is "
+                "next opened and no other program uses it"
+            )
     return Erasure(tuple(erased), sum(map(len, erased.values())), remains)
 
 
@@ -135,20 +136,21 @@ def finish(vault: Path, index: Index, keyring: Keyring, patience_s: float) -> No
         If something is left: another program reads for longer than `patience_s` seconds, the disk
         is full, and so on.
     """
-    if not _noted(index):
-        return
-    with writer_lock(vault):
-        left = _noted(index)
-        keyring.remove(*left)
-        blob_ids = {blob for blobs in left.values() for blob in blobs} - index.blob_ids()
-        with plain_errors(vault):
-            remove_blobs(vault, blob_ids)
-            for folder in {blob_path(vault, blob).parent for blob in blob_ids}:
-                if folder.exists():
-                    sync_folder(folder)
-            remove_copies(vault, blob_ids)
-        index.forget_pages(patience_s)
-        with index._writing() as connection:
-            connection.executemany(
-                "DELETE FROM fact WHERE name = ?", [(_NOTE + id_,) for id_ in left]
-            )
+    if _noted(index):
+        with writer_lock(vault):
+            _finish(vault, index, keyring, patience_s)
+
+
+def _finish(vault: Path, index: Index, keyring: Keyring, patience_s: float) -> None:
+    left = _noted(index)
+    keyring.remove(*left)
+    blob_ids = {blob for blobs in left.values() for blob in blobs} - index.blob_ids()
+    with plain_errors(vault):
+        remove_blobs(vault, blob_ids)
+        for folder in {blob_path(vault, blob).parent for blob in blob_ids}:
+            if folder.exists():
+                sync_folder(folder)
+        remove_copies(vault, blob_ids)
+    index.forget_pages(patience_s)
+    with index._writing() as connection:
+        connection.executemany("DELETE FROM fact WHERE name = ?", [(_NOTE + id_,) for id_ in left])

@@ -135,6 +135,13 @@ def open_index(
     return connection
 
 
+def open_copy(path: Path, key: bytes) -> apsw.Connection:
+    """Open a new, empty database, for the pages of an index to be copied into it."""
+    with plain_errors(path), index_errors(path):
+        os.close(create(path))
+        return _connect(path, key, alone=True)
+
+
 def _connect(path: Path, key: bytes, *, alone: bool = False) -> apsw.Connection:
     """Open the database with its key.
 

@@ -28,6 +28,7 @@ class Purpose(Enum):
     INDEX = "index"  # from the vault key: the raw SQLCipher key of index.db
     AUDIT_CHAIN = "audit-chain"  # from the index's own secret: chains the entries of the log
     DIGEST = "digest"  # from the index's own secret: sums up its rows
+    BACKUP = "backup"  # from the vault key: authenticates the manifest of a backup
 
 
 def derive(key: bytes, purpose: Purpose, vault_id: str) -> bytes:

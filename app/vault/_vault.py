@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from app.report import Report
-from app.vault import _check, _erase
+from app.vault import _backup, _check, _erase
 from app.vault._audit import Ledger
 from app.vault._blobs import (
     ENVELOPE,
@@ -32,7 +32,7 @@ from app.vault._errors import (
     VaultError,
     plain_errors,
 )
-from app.vault._files import sync_folder, try_lock, writer_lock
+from app.vault._files import PATIENCE_S, sync_folder, try_lock, writer_lock
 from app.vault._header import (
     VERSION,
     Header,
@@ -375,6 +375,31 @@ class Vault:
         stored = self.recording(recording_id)
         return _erase.erase(
             self.path, self._index, self._keyring, stored.id, whole_patient=whole_patient
+        )
+
+    def back_up(
+        self, to: Path, progress: Callable[[int, int], None] | None = None
+    ) -> _backup.Backup:
+        """Bring a backup of the vault up to date, or make one, while others go on working.
+
+        Parameters
+        ----------
+        to : pathlib.Path
+            A folder: a new one, or the one of an earlier backup of this vault, of which only what
+            is new is copied. It then holds this state and no older one.
+        progress : callable, optional
+            Told how many files are done, and of how many.
+
+        Raises
+        ------
+        VaultError
+            If the place is not fit, or cannot be written; the earlier backup is then as it was.
+        """
+        self.require(Action.BACKUP)
+        _erase.finish(self.path, self._index, self._keyring, patience_s=PATIENCE_S)
+        told = progress or (lambda _done, _total: None)
+        return _backup.back_up(
+            self.path, self._header, self._vault_key, self._index, Path(to), told
         )
 
     def waveform(self, recording_id: str) -> Recording:
