@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,14 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
+_LOCKED = 75
+
 
 def run(vault_path: Path | None, recordings: Sequence[Path]) -> int:
     """Open the window, and return the exit code when it is closed.
+
+    When it is locked, the process ends, and another one takes its place that asks for the
+    passphrase.
 
     Parameters
     ----------
@@ -43,8 +49,14 @@ def run(vault_path: Path | None, recordings: Sequence[Path]) -> int:
     )
     window = MainWindow(vault_path or default_vault_path(), recordings, settings)
     _say_faults_in(window)
+    window.locked.connect(lambda: application.exit(_LOCKED))
     window.show()
-    return application.exec()
+    code = application.exec()
+    if code == _LOCKED:
+        # What the process knew, keys and waveforms, goes with its memory: it becomes a new one.
+        place = str(vault_path) if vault_path else ""
+        os.execv(sys.executable, [sys.executable, "-m", "app.desktop", place])
+    return code
 
 
 def _say_faults_in(window: MainWindow) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSettings, Qt
+from PySide6.QtCore import QByteArray, QSettings, Qt, Signal
 from PySide6.QtGui import (
     QAction,
     QCloseEvent,
@@ -17,6 +17,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QApplication,
+    QDialog,
     QMainWindow,
     QStackedWidget,
     QVBoxLayout,
@@ -24,6 +25,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.actions import ACTIONS, View
+from app.desktop.auto_lock import LOCK_AFTER, AutoLock, IdleDialog, Why, lock_after
 from app.desktop.background import Background
 from app.desktop.files import choose_recordings
 from app.desktop.intake import IntakeQueue
@@ -65,10 +67,15 @@ class MainWindow(QMainWindow):
         Theme and calibration; never anything about a patient.
     """
 
+    locked = Signal()
+    """The vault was open and is closed; the window is still there."""
+
     def __init__(self, vault_path: Path, recordings: Iterable[Path], settings: QSettings) -> None:
         super().__init__()
         self.setWindowTitle("Tracekeep")
         self.resize(*_SIZE)
+        if isinstance(geometry := settings.value("geometry"), QByteArray):
+            self.restoreGeometry(geometry)
         self.setAcceptDrops(True)
         self._settings = settings
         self._waiting = list(recordings)
@@ -76,6 +83,9 @@ class MainWindow(QMainWindow):
         self._vault: Vault | None = None
         self.intake: IntakeQueue | None = None
         self._theme = THEMES.get(str(settings.value("theme", "")), LIGHT)
+        self.auto_lock = AutoLock(self)
+        self.auto_lock.minutes = lock_after(settings)
+        self.auto_lock.due.connect(self._lock_unless_at_work)
 
         inside = QWidget(self)
         inside.setObjectName("view")
@@ -117,6 +127,7 @@ class MainWindow(QMainWindow):
     def use_vault(self, vault: Vault) -> None:
         """Show what an open vault holds, and take in what waits."""
         self._vault = vault
+        self.auto_lock.start()
         self.intake = IntakeQueue(vault, self)
         self.intake.changed.connect(self.intake_line.show_state)
         self.intake.stored.connect(self._stored)
@@ -186,6 +197,22 @@ class MainWindow(QMainWindow):
 
     def lock(self) -> None:
         """Close the vault; what is being analysed is stopped, and nothing of it stays."""
+        was_open = self._vault is not None
+        self._close_vault()
+        if was_open:
+            self._settings.setValue("geometry", self.saveGeometry())
+            self.locked.emit()
+
+    def _lock_unless_at_work(self, why: Why) -> None:
+        """Lock; but that nobody is there does not stop an analysis, which ends by itself."""
+        at_work = self.intake is not None and self.intake.is_busy
+        if self._vault is not None and not (why is Why.IDLE and at_work):
+            self.lock()
+
+    def _close_vault(self) -> None:
+        self.auto_lock.stop()
+        for dialog in self.findChildren(QDialog):
+            dialog.close()
         self._forget()
         self.worklist.set_recordings([])
         self.worklist.search.clear()
@@ -211,6 +238,17 @@ class MainWindow(QMainWindow):
         dialog.accepted.connect(self._apply_screen)
         dialog.open()
 
+    def choose_idle_minutes(self) -> None:
+        """Ask after how many minutes without anybody there the vault is to be locked."""
+
+        def keep(minutes: int) -> None:
+            self.auto_lock.minutes = minutes
+            self._settings.setValue(LOCK_AFTER, minutes)
+
+        dialog = IdleDialog(self.auto_lock.minutes, self)
+        dialog.chosen.connect(keep)
+        dialog.open()
+
     # what Qt asks for
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 (Qt's form)
@@ -233,7 +271,8 @@ class MainWindow(QMainWindow):
         """Lock, so that nothing half-done stays."""
         self.hide()  # what is waited for may take a while
         self.unlock_view.close_down()
-        self.lock()
+        self._settings.setValue("geometry", self.saveGeometry())
+        self._close_vault()
         for task in self.findChildren(Background):
             task.wait()
         super().closeEvent(event)
@@ -250,6 +289,7 @@ class MainWindow(QMainWindow):
             "search": self._search,
             "cancel": self._cancel,
             "lock": self.lock,
+            "idle": self.choose_idle_minutes,
             "quit": self.close,
             "next_finding": partial(reading.step_finding, 1),
             "previous_finding": partial(reading.step_finding, -1),
