@@ -6,7 +6,9 @@ from app.vault._erase import Erasure
 from app.vault._errors import (
     AlreadyStoredError,
     NotAllowedError,
+    TooManyGuessesError,
     UnknownRecordingError,
+    UnknownUserError,
     VaultDamagedError,
     VaultError,
     VaultLockedError,
@@ -14,6 +16,7 @@ from app.vault._errors import (
 )
 from app.vault._index import StoredRecording
 from app.vault._intake import Intake, Receipt
+from app.vault._people import User
 from app.vault._restore import Restored, drill, restore
 from app.vault._vault import Vault, VaultInfo
 from app.vault.roles import ALLOWED, Action, Role, Session
@@ -33,7 +36,10 @@ __all__ = [
     "Role",
     "Session",
     "StoredRecording",
+    "TooManyGuessesError",
     "UnknownRecordingError",
+    "UnknownUserError",
+    "User",
     "Vault",
     "VaultDamagedError",
     "VaultError",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from app.vault._blobs import (
     blob_path,
     open_blob,
 )
-from app.vault._creation import build, errors_about, make_folders, remove_unfinished
+from app.vault._creation import make, make_folders
 from app.vault._errors import (
     AlreadyStoredError,
     NotAllowedError,
@@ -33,15 +32,7 @@ from app.vault._errors import (
     plain_errors,
 )
 from app.vault._files import PATIENCE_S, sync_folder, try_lock, writer_lock
-from app.vault._header import (
-    VERSION,
-    Header,
-    PassphraseStanza,
-    read_header,
-    unlock,
-    unlock_with_recovery_key,
-    verify_header,
-)
+from app.vault._header import Header, read_header, verify_header
 from app.vault._index import FILE as INDEX_FILE
 from app.vault._index import Index, StoredRecording, open_index
 from app.vault._intake import (
@@ -54,8 +45,11 @@ from app.vault._intake import (
 )
 from app.vault._keyring import Keyring
 from app.vault._keys import Purpose, derive
+from app.vault._people import People, session_of, unlock, unlock_with_recovery_key
+from app.vault._stanzas import RecoveryStanza
+from app.vault._use import Use
 from app.vault._waveform import VaultRecording, read_envelopes
-from app.vault.roles import Action, Role, Session
+from app.vault.roles import Action, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,10 +97,14 @@ class Vault:
     Several programs may have the same vault open, and several threads may share one object.
     """
 
-    def __init__(self, path: Path, header: Header, vault_key: bytes, session: Session) -> None:
+    def __init__(
+        self, path: Path, header: Header, vault_key: bytes, session: Session, use: Use
+    ) -> None:
         verify_header(path, header, vault_key)
         self.path = path
         self.session = session
+        self.people = People(self)
+        self._use = use
         self.vault_id = header.vault_id
         self._header = header
         self._vault_key = vault_key
@@ -146,37 +144,18 @@ class Vault:
         Raises
         ------
         VaultError
-            If something is at `path`, the passphrase is empty, or the place cannot be written.
+            If something is at `path`, the passphrase is weak, or the place cannot be written.
         """
         path = Path(path)
-        if not passphrase:
-            raise VaultError(path, "a vault needs a passphrase")
-        with plain_errors(path):
-            if path.is_dir() and any(path.iterdir()):
-                raise VaultError(path, "the folder is not empty; name a new one for the vault")
-            if path.exists() and not path.is_dir():
-                raise VaultError(path, "there is a file of this name; name a new folder")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            remove_unfinished(path)
-            building = path.with_name(f".{path.name}.new-{secrets.token_hex(4)}")
-        with errors_about(path, building):
-            building.mkdir(0o700)
-            made = building
-            lock = os.open(building, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                try_lock(lock, fcntl.LOCK_EX)
-                vault_key, recovery_key = build(building, passphrase, user)
-                building.rename(path)
-                made = path
-                sync_folder(path.parent)
-                session = Session("", user, Role.ADMINISTRATOR, program, by_recovery_key=False)
-                return cls(path, read_header(path), vault_key, session), recovery_key
-            except BaseException:
-                # Complete or not: a vault whose recovery key nobody has seen must not stay.
-                shutil.rmtree(made, ignore_errors=True)
-                raise
-            finally:
-                os.close(lock)
+        vault_key, recovery_key = make(path, passphrase, user)
+        try:
+            header = read_header(path)
+            session = session_of(header.users[0], program)
+            return cls(path, header, vault_key, session, Use(path)), recovery_key
+        except BaseException:
+            # Complete or not: a vault whose recovery key nobody has seen must not stay.
+            shutil.rmtree(path, ignore_errors=True)
+            raise
 
     @classmethod
     def open(
@@ -184,10 +163,23 @@ class Vault:
     ) -> Self:
         """Open a vault.
 
+        Parameters
+        ----------
+        path : pathlib.Path
+            The folder.
+        passphrase : str
+            Of one of its users.
+        user : str, optional
+            Whose it is; without it, whose passphrase it turns out to be.
+        program : str
+            Which program asks, for the log.
+
         Raises
         ------
         VaultLockedError
-            If the passphrase is wrong.
+            If the passphrase is wrong; a :class:`TooManyGuessesError` if wrong ones were too many.
+        UnknownUserError
+            If there is no such user.
         VaultDamagedError
             If one of its files is missing, cut short or was changed; it is named.
         VaultTooNewError
@@ -195,22 +187,25 @@ class Vault:
         VaultError
             If there is no vault, or no permission to use it.
         """
-        path = Path(path)
-        header = read_header(path)
-        vault_key = unlock(path, header, passphrase, user)
-        session = Session("", user or "owner", Role.ADMINISTRATOR, program, by_recovery_key=False)
-        return cls(path, header, vault_key, session)
+        return cls._opened(path, lambda path: unlock(path, passphrase, user, program))
 
     @classmethod
     def open_with_recovery_key(
         cls, path: Path, recovery_key: str, *, program: str = "tracekeep"
     ) -> Self:
         """Open a vault with the key that :meth:`create` gave; errors as for :meth:`open`."""
+        return cls._opened(path, lambda path: unlock_with_recovery_key(path, recovery_key, program))
+
+    @classmethod
+    def _opened(cls, path: Path, unlocked: Callable[[Path], tuple[Header, bytes, Session]]) -> Self:
         path = Path(path)
-        header = read_header(path)
-        vault_key = unlock_with_recovery_key(path, header, recovery_key)
-        session = Session("", "", Role.ADMINISTRATOR, program, by_recovery_key=True)
-        return cls(path, header, vault_key, session)
+        read_header(path)  # is it a vault at all?
+        use = Use(path)
+        try:
+            return cls(path, *unlocked(path), use)
+        except BaseException:
+            use.close()
+            raise
 
     def require(self, action: Action) -> None:
         """Raise :class:`NotAllowedError` if the one who has the vault open may not do this."""
@@ -220,7 +215,7 @@ class Vault:
 
     def info(self) -> VaultInfo:
         """Return what the vault is and how much it holds."""
-        stanzas = [s for s in self._header.stanzas if isinstance(s, PassphraseStanza)]
+        stanzas = [s for s in self._header.stanzas if not isinstance(s, RecoveryStanza)]
         size = 0
         with plain_errors(self.path):
             for found in self.path.rglob("*"):
@@ -228,7 +223,7 @@ class Vault:
                     size += found.stat().st_size if found.is_file() else 0
         return VaultInfo(
             vault_id=self.vault_id,
-            format_version=VERSION,
+            format_version=self._header.version,
             created=self._header.created,
             users=tuple(stanza.user for stanza in stanzas),
             recordings=len(self._index.recording_ids()),
@@ -498,6 +493,7 @@ class Vault:
             self._discard(intake)
         self.log.close()
         self._index.close()
+        self._use.close()
 
     def __enter__(self) -> Self:
         return self
@@ -509,6 +505,12 @@ class Vault:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _current_header(self) -> Header:
+        """Return the header as it is now, which another program may have changed."""
+        header = read_header(self.path)
+        verify_header(self.path, header, self._vault_key)
+        return header
 
     def _blob(self, recording_id: str, kind: str) -> tuple[BlobFile, bytes]:
         key = self._keyring.key_of(recording_id)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.vault import Vault, VaultError, _creation, _header, _schema
+from app.vault import Vault, VaultError, _people, _schema
 from tests.app.vault.faults import NEVER, Fault, install
 from tests.app.vault.samples import (
     PASSPHRASE,
@@ -200,8 +200,7 @@ def test_creation_on_a_full_disk_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Argon2id would be most of the test: each vault that is made has a salt of its own.
-    monkeypatch.setattr(_creation, "stretch", _no_stretch)
-    monkeypatch.setattr(_header, "stretch", _no_stretch)
+    monkeypatch.setattr(_people, "stretch", _no_stretch)
     for at in range(NEVER):
         place = tmp_path / "place"
         place.mkdir()

@@ -291,7 +291,7 @@ def test_a_header_of_anything_is_refused(tmp_path: Path, data: bytes) -> None:
 
 def test_a_newer_vault_is_left_alone(filled: Filled, tmp_path: Path) -> None:
     path = filled.copy(tmp_path)
-    _edit(path, version=2, surprise="new")
+    _edit(path, version=3, surprise="new")
     with pytest.raises(VaultTooNewError, match="update the program"):
         Vault.open(path, PASSPHRASE)
     path = filled.copy(tmp_path)

@@ -128,7 +128,7 @@ def test_creation_that_was_killed_is_cleared_by_the_next(tmp_path: Path) -> None
     script = (
         "import os, pathlib, sys; from app.vault import Vault, _creation\n"
         "_creation.write_header = lambda *_: os.kill(os.getpid(), 9)\n"
-        "Vault.create(pathlib.Path(sys.argv[1]), 'p')"
+        "Vault.create(pathlib.Path(sys.argv[1]), 'correct horse')"
     )
     killed = subprocess.run([sys.executable, "-c", script, tmp_path / "v"], check=False)
     assert killed.returncode == -9
