@@ -77,6 +77,23 @@ class User:
     kdf: str
 
 
+def user_names(path: Path) -> tuple[str, ...]:
+    """Return who has a passphrase of a closed vault: names are no secret, as the format says.
+
+    Nothing vouches for them before the vault is open.
+
+    Raises
+    ------
+    VaultError
+        If there is no vault, or its header is damaged.
+    """
+    return tuple(
+        stanza.user
+        for stanza in read_header(path).stanzas
+        if isinstance(stanza, PassphraseStanza | UserStanza)
+    )
+
+
 def unlock(
     path: Path, passphrase: str, user: str | None, program: str
 ) -> tuple[Header, bytes, Session]:
