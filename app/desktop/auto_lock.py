@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QEvent, QObject, QProcess, QStandardPaths, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QApplication,
-    QComboBox,
     QDialog,
     QHBoxLayout,
     QVBoxLayout,
     QWidget,
 )
 
-from app.desktop.widgets import button, label
+from app.desktop.widgets import Choice, button, label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -172,7 +171,7 @@ class IdleDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Lock when nobody is there")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.minutes = QComboBox(self)
+        self.minutes = Choice(self)
         for choice in _CHOICES:
             self.minutes.addItem(f"{choice} minutes", choice)
         self.minutes.setCurrentIndex(self.minutes.findData(minutes))

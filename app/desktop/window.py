@@ -42,7 +42,7 @@ from app.desktop.worklist import WorklistView
 from app.drawing.theme import LIGHT, THEMES
 from app.faults import explain
 from app.report import ReportError
-from app.vault import VaultError
+from app.vault import NotAllowedError, VaultError
 from signals.recording import RecordingError
 from signals.scale import Scale
 
@@ -144,6 +144,8 @@ class MainWindow(QMainWindow):
         )
         self._list_recordings()
         self.show_worklist()
+        for warning in vault.warnings:
+            self.message.say(warning)
         waiting, self._waiting = self._waiting, []
         self.take_in(waiting)
 
@@ -153,6 +155,9 @@ class MainWindow(QMainWindow):
             return
         try:
             opened = OpenRecording.read(self._vault, recording_id)
+        except NotAllowedError as error:
+            self.message.say(f"{explain(error)}.")
+            return
         except (VaultError, ReportError, RecordingError, OSError) as error:
             self.message.say(
                 f"This recording cannot be opened: {explain(error)}. The others are not touched; "
@@ -370,6 +375,9 @@ class MainWindow(QMainWindow):
             self._say_damaged(error)
 
     def _say_damaged(self, error: VaultError) -> None:
+        if isinstance(error, NotAllowedError):
+            self.message.say(f"{explain(error)}.")
+            return
         self.message.say(f"{explain(error)}. 'tracekeep vault check' says what is damaged.")
 
     def _search(self) -> None:
