@@ -98,6 +98,29 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All of a log at one moment.
+
+    Parameters
+    ----------
+    vault_id : str
+        Of the vault.
+    chain_key : bytes
+        What the hashes are made with; it opens nothing.
+    public_key : bytes or None
+        Of the checkpoints; None for a vault of format version 1.
+    entries, checkpoints : tuple
+        By their number.
+    """
+
+    vault_id: str
+    chain_key: bytes
+    public_key: bytes | None
+    entries: tuple[Entry, ...]
+    checkpoints: tuple[Checkpoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Note:
     at: str
     action: str
@@ -185,12 +208,23 @@ class Ledger:
         covered = connection.execute("SELECT max(seq) FROM checkpoint").get
         if self.signing_key is None or last is None or covered == last[0]:
             return
-        seq, head = last
-        at = _now()
-        signature = self.signing_key.sign(signed("checkpoint", self.vault_id, seq, at, head.hex()))
+        made = self.signature("checkpoint", last[0], last[1].hex())
         connection.execute(
-            "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?)", (seq, at, head, signature)
+            "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?)",
+            (made.seq, made.at, bytes.fromhex(made.head), bytes.fromhex(made.signature)),
         )
+
+    def signature(self, what: str, seq: int, head: str) -> Checkpoint:
+        """Sign the log up to an entry; see :func:`signed`. There must be a key to sign with."""
+        assert self.signing_key is not None
+        at = _now()
+        signature = self.signing_key.sign(signed(what, self.vault_id, seq, at, head))
+        return Checkpoint(seq, at, head, signature.hex())
+
+    @property
+    def public_key(self) -> bytes | None:
+        """What checkpoints are verified with, 32 bytes."""
+        return self.signing_key.public_key().public_bytes_raw() if self.signing_key else None
 
     def _write(self, connection: apsw.Connection, note: _Note) -> None:
         key = index_key(connection, Purpose.AUDIT_CHAIN)
@@ -242,12 +276,24 @@ class AuditLog:
         self._ledger = ledger
         self._using, self._writing = using, writing
         self._read: set[str] = set()
-        self.trouble = ""  # why the last entry could not be written, in plain words
+        self._trouble = ""  # why the last entry could not be written, in plain words
 
     @property
     def waiting(self) -> int:
         """How many entries could not be written yet; they are with the next change."""
         return self._ledger.waiting
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """That entries wait, and why, in plain words."""
+        if not self.waiting:
+            return ()
+        told = "1 entry" if self.waiting == 1 else f"{self.waiting} entries"
+        warning = (
+            f"The log of the vault cannot be written: {self._trouble}. {told} will be written with "
+            "the next change, if there is one before the vault is closed."
+        )
+        return (warning,)
 
     def add(self, action: str, recording_id: str | None = None, **detail: str | int) -> None:
         """Note something that changed nothing in the index.
@@ -260,7 +306,7 @@ class AuditLog:
                 self._ledger.enter(connection, action, recording_id, **detail)
         except VaultError as error:
             self._ledger.wait(action, recording_id, detail)
-            self.trouble = error.problem
+            self._trouble = error.problem
 
     def note_reading(self, recording_id: str) -> None:
         """Note that a recording is read, once a session."""
@@ -280,13 +326,29 @@ class AuditLog:
             found = list(_entries(connection, newest))
         return found[::-1]
 
+    def snapshot(self) -> Snapshot:
+        """Return all of the log; errors as for :meth:`entries`."""
+        with self._using() as connection, connection:  # of one moment
+            key = index_key(connection, Purpose.AUDIT_CHAIN)
+            entries = tuple(_entries(connection, None))[::-1]
+            rows: list[tuple[Any, ...]] = connection.execute(
+                "SELECT seq, at, head, signature FROM checkpoint ORDER BY seq"
+            ).fetchall()
+        signed_at = tuple(Checkpoint(seq, at, h.hex(), s.hex()) for seq, at, h, s in rows)
+        return Snapshot(self._ledger.vault_id, key, self._ledger.public_key, entries, signed_at)
+
+    def end_of(self, log: Snapshot) -> Checkpoint:
+        """Sign all of a log that has entries, as the end of an export."""
+        last = log.entries[-1]
+        return self._ledger.signature("end", last.seq, last.hash)
+
     def close(self) -> None:
         """Write what waits and sign what there is, if that can be done."""
         try:
             with self._writing(patient=False) as connection:
                 self._ledger.sign(connection)
         except VaultError as error:
-            self.trouble = error.problem
+            self._trouble = error.problem
 
 
 def _entries(connection: apsw.Connection, newest: int | None) -> Iterator[Entry]:

@@ -58,10 +58,13 @@ class CheckResult:
         Empty where all is well.
     checked : mapping
         How many ``recordings``, ``files``, ``files_read`` (to the end) and ``bytes_read``.
+    warnings : tuple of str
+        That the vault, or a part of it, was put back to an older state, and what to do.
     """
 
     damages: tuple[Damage, ...]
     checked: Mapping[str, int]
+    warnings: tuple[str, ...] = ()
 
 
 def check(

@@ -122,13 +122,19 @@ class RowSum:
     def __init__(self, connection: apsw.Connection, marks: Callable[[], Mapping[str, int]]) -> None:
         self._marks = marks
         self._change = 0
+        self._anew = False
         self._key: bytes | None = None  # None outside the vault's own transactions
         connection.preupdate_hook(self._note)
 
     def begin(self, connection: apsw.Connection) -> None:
         """Begin to follow the transaction under way, in an index of this version."""
         self._change = 0
+        self._anew = False
         self._key = index_key(connection, Purpose.DIGEST)
+
+    def sum_anew(self) -> None:
+        """Take all rows as they are when the transaction under way ends."""
+        self._anew = True
 
     def finish(self, connection: apsw.Connection) -> None:
         """Write what the transaction made of the facts, as its last act."""
@@ -138,8 +144,11 @@ class RowSum:
         for name, number in self._marks().items():
             if number > getattr(state, name):
                 set_fact(connection, name, number)
-        before = int(state.digest or "0", 16)
-        set_fact(connection, "digest", _text(before + self._change))
+        if self._anew:
+            digest = full_digest(connection)
+        else:
+            digest = _text(_parsed(state.digest) + self._change)
+        set_fact(connection, "digest", digest)
 
     def end(self) -> None:
         """Follow no more: the transaction is over, one way or the other."""
@@ -179,6 +188,13 @@ def _term(key: bytes, table: str, row: Sequence[Any]) -> int:
 
 def _number(value: object) -> int:
     return value if isinstance(value, int) else 0
+
+
+def _parsed(digest: str) -> int:
+    try:
+        return int(digest, 16)
+    except ValueError:  # one that no vault wrote: no sum is right then, until it is accepted
+        return 0
 
 
 def _text(total: int) -> str:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from app.vault._anchor import Watch
     from app.vault._audit import Ledger
     from app.vault._digest import State
 
@@ -243,8 +244,6 @@ class Index:
         Writes into the log what is done.
     marks : callable, optional
         As of :class:`app.vault._digest.RowSum`.
-    committed : callable, optional
-        Told where the index stands, after each transaction.
     """
 
     def __init__(
@@ -253,13 +252,12 @@ class Index:
         connection: apsw.Connection,
         ledger: Ledger,
         marks: Callable[[], Mapping[str, int]] = dict,
-        committed: Callable[[State], None] = lambda _state: None,
     ) -> None:
         self._path = path
         self._connection = connection
         self._log = ledger
         self._sum = RowSum(connection, marks)
-        self._committed = committed
+        self.watch: Watch | None = None  # told of each transaction
         self._mutex = threading.RLock()
         self._closed = False
         self.log = AuditLog(ledger, self._use, self._writing)
@@ -284,6 +282,8 @@ class Index:
                 self._sum.begin(connection)
                 self._log.begin(connection)
                 yield connection
+                if self.watch:
+                    self.watch.before_commit(connection)
                 self._sum.finish(connection)
                 state = read_state(connection)
                 connection.execute("COMMIT")
@@ -295,8 +295,12 @@ class Index:
                 self._sum.end()
                 connection.set_busy_timeout(round(PATIENCE_S * 1000))
             self._log.committed()
-            if state:
-                self._committed(state)
+            if self.watch and state:
+                self.watch.committed(state)
+
+    def sum_anew(self) -> None:
+        """Take all rows as they are when the transaction under way ends."""
+        self._sum.sum_anew()
 
     def state(self) -> State | None:
         """Return where the index stands; None if it is of a version that did not count."""

@@ -6,13 +6,14 @@ import fcntl
 import os
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from app.report import Report
-from app.vault import _backup, _check, _erase
+from app.vault import _backup, _check, _erase, audit_export
+from app.vault._anchor import Watch
 from app.vault._audit import Ledger
 from app.vault._blobs import (
     ENVELOPE,
@@ -49,12 +50,14 @@ from app.vault._people import People, session_of, unlock, unlock_with_recovery_k
 from app.vault._stanzas import RecoveryStanza
 from app.vault._use import Use
 from app.vault._waveform import VaultRecording, read_envelopes
+from app.vault.audit_export import Flaw, Verification
 from app.vault.roles import Action, Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
+    from app.vault._audit import Entry
     from ml.personal import PersonalPattern
     from signals.envelope import Envelope
     from signals.recording import Recording
@@ -120,10 +123,13 @@ class Vault:
             marks=lambda: {"keyring_generation": self._keyring.generation},
         )
         self.log = self._index.log
+        self._watch = Watch(path, header.vault_id, self._index, self._keyring, ledger)
+        self._index.watch = self._watch
         self._pending: dict[str, tuple[Intake, int]] = {}
         try:
-            self._sweep()
+            self._watch.look()
             self.log.add("unlock", by="recovery key" if session.by_recovery_key else "passphrase")
+            self._sweep()
         except BaseException:
             self._index.close()
             raise
@@ -207,6 +213,51 @@ class Vault:
             use.close()
             raise
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What whoever works with the vault must know, in plain words: it was put back, say."""
+        return (*self._watch.warnings, *self.log.warnings)
+
+    def log_entries(self, newest: int | None = None) -> list[Entry]:
+        """Return what the log holds, by number; the newest so many, or all of it."""
+        self.require(Action.READ_LOG)
+        return self.log.entries(newest=newest)
+
+    def verify_log(self) -> Verification:
+        """Verify the log, and that all rows of the index are of one time; nothing is changed."""
+        self.require(Action.READ_LOG)
+        found = audit_export.verify(self.log.snapshot())
+        rows = [Flaw(None, warning) for warning in self._watch.rows_warning()]
+        return replace(found, flaws=(*found.flaws, *rows))
+
+    def export_log(self) -> Iterator[str]:
+        """Yield the lines of a file by which the log can be verified without the vault.
+
+        Raises
+        ------
+        VaultError
+            If the vault has no key to sign it with.
+        """
+        self.require(Action.READ_LOG)
+        self.log.add("log exported")
+        return audit_export.export(self.path, self.log)
+
+    def accept(self) -> tuple[str, ...]:
+        """Take the vault as it is, after a warning that it was put back; it warns no more.
+
+        Returns
+        -------
+        tuple of str
+            What was accepted, by the names that the log has for it; empty where there was nothing.
+
+        Raises
+        ------
+        VaultError
+            If the vault, or the note that this computer keeps about it, cannot be written.
+        """
+        self.require(Action.REPAIR)
+        return self._watch.accept()
+
     def require(self, action: Action) -> None:
         """Raise :class:`NotAllowedError` if the one who has the vault open may not do this."""
         refusal = self.session.refusal(action)
@@ -245,7 +296,7 @@ class Vault:
             Told how many files are done, and of how many.
         """
         self.require(Action.CHECK)
-        return _check.check(
+        result = _check.check(
             self.path,
             self._header,
             self._vault_key,
@@ -254,6 +305,11 @@ class Vault:
             read_data,
             progress or (lambda _done, _total: None),
         )
+        try:
+            warnings = self.warnings + self._watch.rows_warning()
+        except VaultDamagedError:  # which is among the damages
+            warnings = self.warnings
+        return replace(result, warnings=warnings)
 
     def recordings(self) -> list[StoredRecording]:
         """Return what is stored, newest first."""
@@ -492,6 +548,7 @@ class Vault:
         for intake, _ in list(self._pending.values()):
             self._discard(intake)
         self.log.close()
+        self._watch.close()
         self._index.close()
         self._use.close()
 
