@@ -52,6 +52,8 @@ def _learn(path: Path, recovery_key: str, told: Callable[[str], None]) -> None:
 
 def _child(work: _Work, path: Path, recovery_key: str, at: int, pipe: Connection) -> None:
     with pytest.MonkeyPatch.context() as patch:
+        # On a computer that has not seen the vault, each time: that takes some steps.
+        patch.setenv("XDG_STATE_HOME", f"{path}.state-{at}")
         fault = Fault(at, kill=True)
         install(fault, patch)
         work(path, recovery_key, pipe.send)
