@@ -271,7 +271,7 @@ class Watch:
 
 def header_revision(vault: Path) -> int:
     """Return how often the header was rewritten."""
-    return int(getattr(read_header(vault), "revision", 0))
+    return read_header(vault).revision
 
 
 def _index_parts(connection: apsw.Connection, seen: State | None, now: State | None) -> list[str]:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from app.vault._digest import index_key
 from app.vault._errors import VaultError
 from app.vault._keys import Purpose
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     import apsw
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 EVERY = 100  # entries between two checkpoints
 FORMAT = "tracekeep-log/1"
@@ -156,8 +157,8 @@ class Ledger:
         Of the vault.
     user, program : str
         As of :class:`Entry`.
-    signing_key : Ed25519PrivateKey or None
-        Signs checkpoints; a vault of format version 1 has none.
+    seed : bytes or None
+        Of the Ed25519 key that signs checkpoints; a vault of format version 1 has none.
     """
 
     def __init__(
@@ -165,10 +166,10 @@ class Ledger:
         vault_id: str,
         user: str,
         program: str,
-        signing_key: Ed25519PrivateKey | None = None,
+        seed: bytes | None = None,
     ) -> None:
         self.vault_id = vault_id
-        self.signing_key = signing_key
+        self.signing_key = Ed25519PrivateKey.from_private_bytes(seed) if seed else None
         self._user, self._program = user, program
         self._waiting: list[_Note] = []
         self._written = 0  # of those waiting, in the transaction under way

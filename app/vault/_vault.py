@@ -115,12 +115,17 @@ class Vault:
         self._keyring.load()
         index = path / INDEX_FILE
         index_key = derive(vault_key, Purpose.INDEX, header.vault_id)
-        ledger = Ledger(header.vault_id, session.user, session.program)
+        ledger = Ledger(
+            header.vault_id, session.user, session.program, header.audit_seed(vault_key)
+        )
         self._index = Index(
             index,
             open_index(index, index_key, header.vault_id),
             ledger,
-            marks=lambda: {"keyring_generation": self._keyring.generation},
+            marks=lambda: {
+                "keyring_generation": self._keyring.generation,
+                "header_revision": self._header.revision,
+            },
         )
         self.log = self._index.log
         self._watch = Watch(path, header.vault_id, self._index, self._keyring, ledger)
