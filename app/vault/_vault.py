@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from app.report import Report
-from app.vault import _backup, _check, _erase, audit_export
+from app.vault import _backup, _check, _erase, _selftest, audit_export
 from app.vault._anchor import Watch
 from app.vault._audit import Ledger
 from app.vault._blobs import (
@@ -158,6 +158,7 @@ class Vault:
             If something is at `path`, the passphrase is weak, or the place cannot be written.
         """
         path = Path(path)
+        _selftest.run(path)
         vault_key, recovery_key = make(path, passphrase, user)
         try:
             header = read_header(path)
@@ -211,6 +212,7 @@ class Vault:
     def _opened(cls, path: Path, unlocked: Callable[[Path], tuple[Header, bytes, Session]]) -> Self:
         path = Path(path)
         read_header(path)  # is it a vault at all?
+        _selftest.run(path)
         use = Use(path)
         try:
             return cls(path, *unlocked(path), use)
