@@ -56,6 +56,8 @@ def erase(
     with writer_lock(vault):  # to the end, so that no backup copies what is half erased
         with index._writing() as connection:
             erased = _take_out(connection, recording_id, whole_patient=whole_patient)
+            for id_, blobs in erased.items():
+                index._log.enter(connection, "erase", id_, files=len(blobs))
         try:
             _finish(vault, index, keyring, PATIENCE_S)
         except VaultError as error:
@@ -87,17 +89,28 @@ def _take_out(
         blobs = connection.execute("SELECT id FROM blob WHERE recording_id = ?", (id_,))
         erased[id_] = [str(blob) for (blob,) in blobs]
         note = (_NOTE + id_, " ".join(erased[id_]))
-        connection.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", note)
-        connection.execute("DELETE FROM blob WHERE recording_id = ?", (id_,))
-    _unlearn(connection, str(patient), set(inputs.values()))
-    for id_ in inputs:
-        connection.execute("DELETE FROM recording WHERE id = ?", (id_,))
-    if len(inputs) == len(rows):
-        connection.execute("DELETE FROM patient WHERE id = ?", (patient,))
+        connection.execute("INSERT INTO fact VALUES (?, ?)", note)
+        take_out_row(connection, id_, inputs[id_])
     return erased
 
 
-def _unlearn(connection: apsw.Connection, patient: str, inputs: set[str]) -> None:
+def take_out_row(connection: apsw.Connection, recording_id: str, sha256: str) -> None:
+    """Take a recording out of the index, what it taught, and a patient without another one.
+
+    As part of the transaction that is under way.
+    """
+    patient = connection.execute(
+        "SELECT patient_id FROM recording WHERE id = ?", (recording_id,)
+    ).get
+    connection.execute("DELETE FROM blob WHERE recording_id = ?", (recording_id,))
+    _unlearn(connection, str(patient), sha256)
+    connection.execute("DELETE FROM recording WHERE id = ?", (recording_id,))
+    if not connection.execute("SELECT 1 FROM recording WHERE patient_id = ?", (patient,)).get:
+        connection.execute("DELETE FROM pattern WHERE patient_id = ?", (patient,))
+        connection.execute("DELETE FROM patient WHERE id = ?", (patient,))
+
+
+def _unlearn(connection: apsw.Connection, patient: str, sha256: str) -> None:
     text = connection.execute(
         "SELECT CAST(text AS BLOB) FROM pattern WHERE patient_id = ?", (patient,)
     ).get
@@ -105,7 +118,7 @@ def _unlearn(connection: apsw.Connection, patient: str, inputs: set[str]) -> Non
         return
     try:
         pattern = PersonalPattern.from_json(text)
-        rest = pattern.without(c for c in pattern.corrections if c.recording in inputs)
+        rest = pattern.without(c for c in pattern.corrections if c.recording == sha256)
     except PatternError:
         rest = None  # nobody can read it, and it may hold what is to be erased
     if rest and rest.lessons:
@@ -150,7 +163,10 @@ def _finish(vault: Path, index: Index, keyring: Keyring, patience_s: float) -> N
         for folder in {blob_path(vault, blob).parent for blob in blob_ids}:
             if folder.exists():
                 sync_folder(folder)
-        remove_copies(vault, blob_ids)
+        remove_copies(vault, left)
     index.forget_pages(patience_s)
     with index._writing() as connection:
-        connection.executemany("DELETE FROM fact WHERE name = ?", [(_NOTE + id_,) for id_ in left])
+        for id_, blobs in left.items():
+            connection.execute("DELETE FROM fact WHERE name = ?", (_NOTE + id_,))
+            # The certificate: key, files and what the database kept of the rows are gone.
+            index._log.enter(connection, "erased", id_, files=len(blobs))

@@ -136,6 +136,13 @@ def open_index(
     return connection
 
 
+def open_unverified(path: Path, key: bytes) -> apsw.Connection:
+    """Open an index that is damaged, to get out of it what can be read. It may not be ours."""
+    with plain_errors(path), index_errors(path):
+        _refuse_plain(path)
+        return _connect(path, key)
+
+
 def open_copy(path: Path, key: bytes) -> apsw.Connection:
     """Open a new, empty database, for the pages of an index to be copied into it."""
     with plain_errors(path), index_errors(path):

@@ -10,7 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from app.vault._blobs import ENVELOPE, KINDS, REPORT, WAVEFORM, BlobFile, blob_path, write_blob
+from app.vault._blobs import (
+    ENVELOPE,
+    KINDS,
+    REPORT,
+    WAVEFORM,
+    BlobFile,
+    blob_path,
+    new_blob,
+    write_blob,
+)
 from app.vault._chunked import write_all
 from app.vault._errors import VaultError, plain_errors
 from app.vault._files import create, sync_folder, try_lock
@@ -63,7 +72,7 @@ class Intake:
     def new(cls, vault: Path, vault_id: str) -> Intake:
         """Draw the names and the key for one more recording."""
         recording_id = secrets.token_hex(16)
-        blobs = tuple(BlobFile(secrets.token_hex(16), recording_id, kind, 0) for kind in KINDS)
+        blobs = tuple(new_blob(recording_id, kind) for kind in KINDS)
         return cls(vault, vault_id, recording_id, blobs, secrets.token_bytes(KEY_BYTES))
 
     def store(

@@ -14,6 +14,7 @@ from app.vault._files import write_atomically
 from app.vault._keys import KEY_BYTES, Purpose, derive
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 FILE = "keyring.bin"
@@ -81,9 +82,28 @@ class Keyring:
         # A recording keeps its key for life, so only an id not met before asks for the file.
         return self._keys.get(recording_id) or self.load().get(recording_id)
 
-    def make(self) -> None:
-        """Write the empty keyring of a new vault."""
-        self._save({})
+    def make(self, keys: Mapping[str, bytes] | None = None) -> None:
+        """Write a keyring where there is none: the empty one of a new vault, or one of `keys`."""
+        self._save(dict(keys or {}))
+
+    def salvage(self) -> dict[str, bytes]:
+        """Return the keys that can be read in a keyring that is damaged or cut short."""
+        context = self._context
+        try:
+            reader = _chunked.Reader(
+                self._path, self._key, context, start=_HEAD.size, salvaging=True
+            )
+        except (OSError, _chunked.NotAuthenticError):
+            return {}
+        keys: dict[str, bytes] = {}
+        with reader:
+            for at in range(_COUNTS.size, reader.size - _ENTRY + 1, _ENTRY):
+                try:
+                    entry = bytes(reader.read(at, _ENTRY))
+                except _chunked.NotAuthenticError:
+                    continue
+                keys[entry[:16].hex()] = entry[16:]
+        return keys
 
     def add(self, recording_id: str, key: bytes) -> None:
         """Add the key of a recording, for good. The caller holds the writer lock."""

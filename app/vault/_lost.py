@@ -6,14 +6,14 @@ of the index and the keyring as they were before; all of it encrypted.
 
 from __future__ import annotations
 
-import os
+import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from app.vault._files import sync_folder, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
     from pathlib import Path
 
 FOLDER = "lost"
@@ -36,16 +36,23 @@ class Lost:
         self.folder = vault / FOLDER / moment
         self._told: list[str] = []
 
-    def place(self, path: Path) -> Path:
+    def _place(self, path: Path, recording_id: str = "") -> Path:
         """Return where a file of the vault goes, with the folders that lead there."""
-        place = self.folder / path.relative_to(self._vault)
+        place = self.folder / recording_id / path.relative_to(self._vault)
         place.parent.mkdir(0o700, parents=True, exist_ok=True)
         return place
 
-    def move(self, path: Path, why: str) -> None:
-        """Move a file of the vault here, and say why in the note."""
-        path.rename(self.place(path))
-        self.tell(f"{path.relative_to(self._vault)}: {why}")
+    def copy(self, path: Path) -> None:
+        """Keep a file of the vault here as it is now, if it is there."""
+        if path.exists():
+            shutil.copyfile(path, self._place(path))
+            self._place(path).chmod(0o600)
+
+    def move(self, path: Path, what: str, recording_id: str = "") -> None:
+        """Move a file of the vault, or of a recording, here; say in the note what it is."""
+        path.rename(self._place(path, recording_id))
+        of = f" of recording {recording_id}" if recording_id else ""
+        self.tell(f"{path.relative_to(self._vault)}: {what}{of}")
 
     def tell(self, line: str) -> None:
         """Add a line to the note. It must name no patient."""
@@ -59,14 +66,18 @@ class Lost:
         sync_folder(self._vault)
 
 
-def remove_copies(vault: Path, blob_ids: Collection[str]) -> None:
-    """Delete what repairs have kept of erased recordings: these blobs, and all whole copies."""
-    for path in list(_files(vault)):
-        if path.name.startswith(_COPIES) or path.name.partition(".")[0] in blob_ids:
-            path.unlink()
-            sync_folder(path.parent)
+def remove_copies(vault: Path, recording_ids: Collection[str]) -> None:
+    """Delete what repairs have kept of erased recordings: their files, and all whole copies."""
+    for repair in _entries(vault / FOLDER):
+        for entry in _entries(repair):
+            if entry.name in recording_ids:
+                shutil.rmtree(entry)
+            elif entry.name.startswith(_COPIES):
+                entry.unlink()
+            else:
+                continue
+            sync_folder(repair)
 
 
-def _files(vault: Path) -> Iterator[Path]:
-    for folder, _, names in os.walk(vault / FOLDER):
-        yield from (vault.joinpath(folder, name) for name in names)
+def _entries(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []

@@ -107,7 +107,8 @@ def migrate(connection: apsw.Connection) -> None:
     if version(connection) >= VERSION:
         return
     if version(connection) < WITH_PATTERNS:
-        _add_patterns(connection)
+        connection.execute(_PATTERN)
+        part_the_doubtful(connection)
     connection.execute(_LOG)
     _begin_to_count(connection)
     connection.pragma("user_version", VERSION)
@@ -134,8 +135,8 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _add_patterns(connection: apsw.Connection) -> None:
-    connection.execute(_PATTERN)
+def part_the_doubtful(connection: apsw.Connection) -> None:
+    """Give every recording but one of a patient of whom nothing is known a row of its own."""
     # Version 1 took any code for a patient's, "anonymous" and "0000" too. Nothing hung on that
     # before there were patterns.
     doubtful = connection.execute(

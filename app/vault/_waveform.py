@@ -145,6 +145,22 @@ def write_waveform(
     return tuple(builder.finish() for builder in builders)
 
 
+def envelopes_of(recording: Recording) -> tuple[Envelope, ...]:
+    """Return the envelope of each channel of a recording, which is read once.
+
+    Raises
+    ------
+    RecordingError
+        From reading the recording.
+    """
+    builders = [EnvelopeBuilder(channel.missing) for channel in recording.channels]
+    for group in _grouped(recording.channels, wide=True):
+        for samples in _read(recording, group):
+            for row, index in zip(samples, group.channels, strict=True):
+                builders[index].push(row)
+    return tuple(builder.finish() for builder in builders)
+
+
 def _read(recording: Recording, group: _Group) -> Iterator[DigitalArray]:
     """Yield the samples of a group, shape (channels, whole blocks of samples), as stored."""
     limits = np.iinfo(group.sample)
@@ -228,6 +244,11 @@ class VaultRecording(Recording):
                     at = (row - min(rows)) * length
                     samples[place, first - start : last - start] = stored[at : at + last - first]
         return samples
+
+    @property
+    def wide(self) -> bool:
+        """Whether some channel is stored in 32 bits."""
+        return any(group.sample == "<i4" for group, _, _ in self._places.values())
 
     def sha256(self) -> str:
         """Return the SHA-256 of the input that was stored."""
