@@ -16,8 +16,9 @@ from app.vault._errors import (
 )
 from app.vault._index import StoredRecording
 from app.vault._intake import Intake, Receipt
-from app.vault._people import User
+from app.vault._people import User, user_names
 from app.vault._restore import Restored, drill, restore
+from app.vault._rotation import new_recovery_key
 from app.vault._vault import Vault, VaultInfo
 from app.vault.roles import ALLOWED, Action, Role, Session
 
@@ -47,5 +48,7 @@ __all__ = [
     "VaultLockedError",
     "VaultTooNewError",
     "drill",
+    "new_recovery_key",
     "restore",
+    "user_names",
 ]

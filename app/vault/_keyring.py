@@ -105,6 +105,12 @@ class Keyring:
                 keys[entry[:16].hex()] = entry[16:]
         return keys
 
+    def take_over(self, other: Keyring) -> None:
+        """Write the keys of another keyring, as its next generation."""
+        keys = other.load()
+        self._generation = other.generation
+        self._save(keys)
+
     def add(self, recording_id: str, key: bytes) -> None:
         """Add the key of a recording, for good. The caller holds the writer lock."""
         self._save({**self.load(), recording_id: key})

@@ -55,10 +55,10 @@ class Snapshot:
         with index_errors(self._path):
             return int(str(self._connection.execute("SELECT count(*) FROM recording").get))
 
-    def copy_to(self, path: Path) -> None:
-        """Write the index into a new file, under the same key, and make it last."""
+    def copy_to(self, path: Path, key: bytes | None = None) -> None:
+        """Write the index into a new file, under the same key or another, and make it last."""
         with index_errors(path):
-            copy = open_copy(path, self._key)
+            copy = open_copy(path, key or self._key)
             try:
                 with copy.backup("main", self._connection, "main") as backup:
                     while not backup.done:

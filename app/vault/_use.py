@@ -12,7 +12,7 @@ from app.vault import _files
 from app.vault._errors import VaultError, plain_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -35,14 +35,27 @@ class Use:
         self._vault = vault
         with plain_errors(vault):
             self._folder = os.open(vault, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self._wait(vault, self._folder, fcntl.LOCK_SH)
+        except BaseException:
+            os.close(self._folder)
+            raise
+
+    @staticmethod
+    def _wait(
+        vault: Path, folder: int, kind: int, needed: Callable[[], bool] = lambda: True
+    ) -> bool:
+        """Take the lock as soon as it is free, while it is needed; return whether it is taken."""
         give_up = time.monotonic() + _files.PATIENCE_S
-        while not _files.try_lock(self._folder, fcntl.LOCK_SH):
+        while needed():
+            if _files.try_lock(folder, kind):
+                return needed()
             if time.monotonic() > give_up:
-                os.close(self._folder)
                 raise VaultError(
                     vault, "another program is changing the keys of the vault; try again later"
                 )
             time.sleep(0.02)
+        return False
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -62,6 +75,32 @@ class Use:
             yield
         finally:
             fcntl.flock(self._folder, fcntl.LOCK_SH)
+
+    @classmethod
+    def first(cls, vault: Path, needed: Callable[[], bool], act: Callable[[], None]) -> None:
+        """Do what has to be done before anybody opens the vault, unless another does it first.
+
+        Parameters
+        ----------
+        vault : pathlib.Path
+            The folder.
+        needed : callable
+            Whether it has still to be done.
+        act : callable
+            Does it, while nobody else has the vault open.
+
+        Raises
+        ------
+        VaultError
+            If another program keeps the vault open for that long, and it is still to be done.
+        """
+        with plain_errors(vault):
+            folder = os.open(vault, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            if cls._wait(vault, folder, fcntl.LOCK_EX, needed):
+                act()
+        finally:
+            os.close(folder)
 
     def close(self) -> None:
         """Give the share back. Twice does nothing."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from app.report import Report
-from app.vault import _backup, _check, _erase, _selftest, audit_export
+from app.vault import _backup, _check, _erase, _rotation, _selftest, audit_export
 from app.vault._anchor import Watch
 from app.vault._audit import Ledger
 from app.vault._blobs import (
@@ -109,14 +109,28 @@ class Vault:
         self.people = People(self)
         self._use = use
         self.vault_id = header.vault_id
+        self._pending: dict[str, tuple[Intake, int]] = {}
+        self._attach(header, vault_key)
+        try:
+            self.log.add("unlock", by="recovery key" if session.by_recovery_key else "passphrase")
+            self._sweep()
+        except BaseException:
+            self._index.close()
+            raise
+
+    def _attach(self, header: Header, vault_key: bytes) -> None:
+        """Open what a vault key opens: when the vault is opened, and when the key is replaced."""
         self._header = header
         self._vault_key = vault_key
-        self._keyring = Keyring(path, header.vault_id, header.epoch, vault_key)
+        self._keyring = Keyring(self.path, header.vault_id, header.epoch, vault_key)
         self._keyring.load()
-        index = path / INDEX_FILE
+        index = self.path / INDEX_FILE
         index_key = derive(vault_key, Purpose.INDEX, header.vault_id)
         ledger = Ledger(
-            header.vault_id, session.user, session.program, header.audit_seed(vault_key)
+            header.vault_id,
+            self.session.user,
+            self.session.program,
+            header.audit_seed(vault_key),
         )
         self._index = Index(
             index,
@@ -128,13 +142,10 @@ class Vault:
             },
         )
         self.log = self._index.log
-        self._watch = Watch(path, header.vault_id, self._index, self._keyring, ledger)
+        self._watch = Watch(self.path, header.vault_id, self._index, self._keyring, ledger)
         self._index.watch = self._watch
-        self._pending: dict[str, tuple[Intake, int]] = {}
         try:
             self._watch.look()
-            self.log.add("unlock", by="recovery key" if session.by_recovery_key else "passphrase")
-            self._sweep()
         except BaseException:
             self._index.close()
             raise
@@ -211,7 +222,7 @@ class Vault:
     @classmethod
     def _opened(cls, path: Path, unlocked: Callable[[Path], tuple[Header, bytes, Session]]) -> Self:
         path = Path(path)
-        read_header(path)  # is it a vault at all?
+        _rotation.settle(path)
         _selftest.run(path)
         use = Use(path)
         try:
@@ -270,6 +281,27 @@ class Vault:
         refusal = self.session.refusal(action)
         if refusal:
             raise NotAllowedError(self.path, refusal)
+
+    def rotate(self, recovery_key: str) -> None:
+        """Replace the vault key, on which all others but those of recordings hang.
+
+        Every user keeps the passphrase. Killed at whatever moment, the vault is as it was or as
+        it is to be.
+
+        Parameters
+        ----------
+        recovery_key : str
+            From :func:`app.vault.new_recovery_key`, noted down already; it replaces the old one.
+
+        Raises
+        ------
+        NotAllowedError
+            If the session may not.
+        VaultError
+            If another program has the vault open, or the disk has no room for a second index.
+        """
+        self.require(Action.ROTATE)
+        _rotation.rotate(self, recovery_key)
 
     def info(self) -> VaultInfo:
         """Return what the vault is and how much it holds."""

@@ -107,10 +107,9 @@ class Decoder:
         key = self._derived(self.vault_key, label)
         return decrypt(key, context.encode(), bytes.fromhex(pair["wrapped"]))
 
-    def _named(self, name: str, ending: str) -> Path:
-        return self.folder / (
-            f"{name}.{ending}" if self.epoch == 1 else f"{name}-{self.epoch}.{ending}"
-        )
+    def _file(self, name: str) -> Path:
+        moved = self.folder / f"next-{self.epoch}" / name
+        return moved if moved.exists() else self.folder / name
 
     def _derived(self, key: bytes, label: str) -> bytes:
         info = b"tracekeep-vault/1 " + label.encode() + b"\0" + bytes.fromhex(self.vault_id)
@@ -135,7 +134,7 @@ class Decoder:
         return key
 
     def _keyring(self) -> dict[str, bytes]:
-        data = self._named("keyring", "bin").read_bytes()
+        data = self._file("keyring.bin").read_bytes()
         assert data.startswith(b"tracekeep-keys-1")
         context = f"tracekeep-vault/1|{self.vault_id}|keyring|".encode() + data[:20]
         body = decrypt(self._derived(self.vault_key, "keyring"), context, data[20:])
@@ -145,7 +144,7 @@ class Decoder:
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Ask the index; the caller closes every other user of it first."""
-        connection = apsw.Connection(str(self._named("index", "db")))
+        connection = apsw.Connection(str(self._file("index.db")))
         try:
             connection.pragma("cipher", "sqlcipher")
             connection.pragma("legacy", 4)
