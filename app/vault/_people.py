@@ -361,7 +361,9 @@ class People:
         path, session = self._vault.path, self._vault.session
         if session.by_recovery_key:
             raise NotAllowedError(path, "the vault was opened by the recovery key, not by a user")
-        _guess(path, read_header(path), passphrase, session.user)
+        stanza, _ = _guess(path, read_header(path), passphrase, session.user)
+        if isinstance(stanza, UserStanza) and stanza.id != (session.user_id or stanza.id):
+            raise VaultLockedError(path, "the passphrase is another user's of the same name")
 
     def _with_passphrase(self, header: Header, stanza: UserStanza, passphrase: str) -> UserStanza:
         return new_stanza(
@@ -394,6 +396,7 @@ class People:
                     "an older version of the program made this vault: open it once with its "
                     "passphrase, then try again",
                 )
+            self._be_still_who_one_was(header)
             changed = change(header)
             if not any(user.role is Role.ADMINISTRATOR for user in changed.users):
                 raise NotAllowedError(
@@ -402,6 +405,16 @@ class People:
             vault._header = write_header(vault.path, changed, vault._vault_key)
             vault.session = _renewed(vault.session, vault._header)
         vault.log.add(told, **detail)
+
+    def _be_still_who_one_was(self, header: Header) -> None:
+        """Refuse whoever was removed or demoted since the vault was opened."""
+        before, now = self._vault.session, _renewed(self._vault.session, header)
+        gone = now.user_id not in {user.id for user in header.users}
+        if not now.by_recovery_key and (gone or now.role is not before.role):
+            self._vault.session = now
+            raise NotAllowedError(
+                self._vault.path, "an administrator has changed what you may do: open it again"
+            )
 
 
 def _renewed(session: Session, header: Header) -> Session:

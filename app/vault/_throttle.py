@@ -16,8 +16,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from platformdirs import user_state_path
-
+from app.settings import state_folder
 from app.vault._errors import TooManyGuessesError
 from app.vault._files import write_atomically
 
@@ -47,7 +46,7 @@ class Guesses:
 
     def __init__(self, vault: Path, vault_id: str) -> None:
         self._vault = vault
-        self._folder = user_state_path("tracekeep") / "guesses"
+        self._folder = state_folder() / "guesses"
         self._file = self._folder / f"{vault_id}.json"
 
     def begin(self, whom: Sequence[str]) -> list[str]:
