@@ -276,7 +276,7 @@ class AuditLog:
     ) -> None:
         self._ledger = ledger
         self._using, self._writing = using, writing
-        self._read: set[str] = set()
+        self._read: set[tuple[str, ...]] = set()
         self._trouble = ""  # why the last entry could not be written, in plain words
 
     @property
@@ -309,11 +309,17 @@ class AuditLog:
             self._ledger.wait(action, recording_id, detail)
             self._trouble = error.problem
 
-    def note_reading(self, recording_id: str) -> None:
-        """Note that a recording is read, once a session."""
-        if recording_id not in self._read:
-            self.add("read", recording_id)
-            self._read.add(recording_id)
+    def note_reading(self, recording_id: str, **detail: str) -> None:
+        """Note that a recording is read, once a session for each reason to."""
+        reading = (recording_id, *detail.values())
+        if reading not in self._read:
+            self.add("read", recording_id, **detail)
+            self._read.add(reading)
+
+    @property
+    def public_key(self) -> str:
+        """What its signatures are verified with, 64 hexadecimal digits; empty without any."""
+        return (self._ledger.public_key or b"").hex()
 
     def entries(self, *, newest: int | None = None) -> list[Entry]:
         """Return the entries by their number, all of them or the newest so many.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from app.vault import _emergency
 from app.vault._blobs import blob_path
 from app.vault._errors import VaultError, plain_errors
 from app.vault._files import PATIENCE_S, sync_folder, writer_lock
@@ -108,6 +109,7 @@ def take_out_row(connection: apsw.Connection, recording_id: str, sha256: str) ->
     if not connection.execute("SELECT 1 FROM recording WHERE patient_id = ?", (patient,)).get:
         connection.execute("DELETE FROM pattern WHERE patient_id = ?", (patient,))
         connection.execute("DELETE FROM patient WHERE id = ?", (patient,))
+        _emergency.forget(connection, str(patient))
 
 
 def _unlearn(connection: apsw.Connection, patient: str, sha256: str) -> None:

@@ -25,6 +25,7 @@ from app.vault._blobs import (
     open_blob,
 )
 from app.vault._creation import make, make_folders
+from app.vault._emergency import Emergencies
 from app.vault._errors import (
     AlreadyStoredError,
     NotAllowedError,
@@ -107,6 +108,7 @@ class Vault:
         self.path = path
         self.session = session
         self.people = People(self)
+        self.emergencies = Emergencies(self)
         self._use = use
         self.vault_id = header.vault_id
         self._pending: dict[str, tuple[Intake, int]] = {}
@@ -279,7 +281,7 @@ class Vault:
     def require(self, action: Action) -> None:
         """Raise :class:`NotAllowedError` if the one who has the vault open may not do this."""
         refusal = self.session.refusal(action)
-        if refusal:
+        if refusal and not (action is Action.READ and self.emergencies.current()):
             raise NotAllowedError(self.path, refusal)
 
     def rotate(self, recovery_key: str) -> None:
@@ -353,7 +355,8 @@ class Vault:
     def recordings(self) -> list[StoredRecording]:
         """Return what is stored, newest first."""
         self.require(Action.READ)
-        return self._index.recordings()
+        recordings = self._index.recordings()
+        return recordings if self._may_read_all else self.emergencies.readable(recordings)
 
     def recording(self, id_or_prefix: str) -> StoredRecording:
         """Return the one recording whose id begins so.
@@ -364,7 +367,10 @@ class Vault:
             If there is none, or more than one.
         """
         self.require(Action.READ)
-        return self._index.recording(id_or_prefix)
+        stored = self._index.recording(id_or_prefix)
+        if not self._may_read_all and not self.emergencies.covering(stored.id):
+            raise NotAllowedError(self.path, "the emergency is about another patient")
+        return stored
 
     def find_input(self, sha256: str) -> StoredRecording | None:
         """Return the recording that came from this content, if it is stored.
@@ -504,7 +510,7 @@ class Vault:
         """
         self.require(Action.READ)
         stored = self.recording(recording_id)
-        self.log.note_reading(stored.id)
+        self._note_reading(stored.id)
         blob, key = self._blob(stored.id, WAVEFORM)
         reader = open_blob(self.path, self.vault_id, key, blob)
         try:
@@ -602,6 +608,14 @@ class Vault:
     ) -> None:
         self.close()
 
+    @property
+    def _may_read_all(self) -> bool:
+        return self.session.refusal(Action.READ) is None
+
+    def _note_reading(self, recording_id: str) -> None:
+        emergency = self.emergencies.covering(recording_id)
+        self.log.note_reading(recording_id, **({"emergency": emergency.id} if emergency else {}))
+
     def _current_header(self) -> Header:
         """Return the header as it is now, which another program may have changed."""
         header = read_header(self.path)
@@ -623,7 +637,7 @@ class Vault:
 
     def _content(self, recording_id: str, kind: str) -> memoryview:
         stored = self.recording(recording_id)
-        self.log.note_reading(stored.id)
+        self._note_reading(stored.id)
         blob, key = self._blob(stored.id, kind)
         with (
             open_blob(self.path, self.vault_id, key, blob) as reader,
