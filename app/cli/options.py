@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from app.cli.exits import CommandError, PassphraseError
+from app.cli.output import note
 from app.settings import VAULT_VARIABLE, default_vault_path
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class Access(NamedTuple):
         return self.vault or default_vault_path()
 
     def open(self) -> Vault:
-        """Open the vault, asking for the passphrase if nothing else tells it.
+        """Open the vault, asking for the passphrase if nothing else tells it; tell its warnings.
 
         Raises
         ------
@@ -112,6 +113,12 @@ class Access(NamedTuple):
         CommandError
             If there is no vault, or no way to learn the passphrase.
         """
+        vault = self._open()
+        for warning in vault.warnings:
+            note(f"tracekeep: {warning}")
+        return vault
+
+    def _open(self) -> Vault:
         _at_most_one(self.passphrase_file, self.passphrase_command, self.recovery_key_file)
         path = self.path
         if not path.exists():

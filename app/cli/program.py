@@ -10,8 +10,10 @@ from typer.core import TyperGroup
 from app import __version__
 from app.cli.analyze import analyze
 from app.cli.annotate import annotate
+from app.cli.audit import audit_export, audit_show, audit_verify
 from app.cli.correct import correct
 from app.cli.desktop import desktop
+from app.cli.emergency import accept, emergency_list, emergency_open, emergency_review
 from app.cli.evaluate import evaluate
 from app.cli.exits import EPILOG, errors_to_exit_codes
 from app.cli.export import export
@@ -49,6 +51,20 @@ _vault = typer.Typer(
     help="Make a vault, look at it, check it.",
 )
 program.add_typer(_vault, name="vault")
+_emergency = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    epilog=EPILOG,
+    help="Open one patient in an emergency, and review that.",
+)
+_vault.add_typer(_emergency, name="emergency")
+_audit = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    epilog=EPILOG,
+    help="The log of who did what with the vault.",
+)
+program.add_typer(_audit, name="audit")
 
 
 @program.callback()
@@ -83,6 +99,13 @@ def _add(group: typer.Typer, name: str, command: Callable[..., None]) -> None:
 _add(_vault, "create", create)
 _add(_vault, "info", info)
 _add(_vault, "check", check)
+_add(_vault, "accept", accept)
+_add(_emergency, "open", emergency_open)
+_add(_emergency, "list", emergency_list)
+_add(_emergency, "review", emergency_review)
+_add(_audit, "show", audit_show)
+_add(_audit, "verify", audit_verify)
+_add(_audit, "export", audit_export)
 _add(program, "analyze", analyze)
 _add(program, "annotate", annotate)
 _add(program, "evaluate", evaluate)

@@ -127,7 +127,8 @@ def check(
     """Look for damage and say which recordings it hits. Nothing is changed.
 
     With --json: {"checked": {"recordings", "files", "files_read", "bytes_read"},
-    "damages": [{"what", "recording_id", "recording_name", "problem"}]}.
+    "damages": [{"what", "recording_id", "recording_name", "problem"}], "warnings": [that it was
+    put back to an older state, in words]}.
     """
     share = _share(read_data)
     access = Access(vault, passphrase_file, passphrase_command, recovery_key_file)
@@ -138,24 +139,29 @@ def check(
             result = opened.check(share, bar.show)
     if json:
         damages = [asdict(damage) for damage in result.damages]
-        say_json({"checked": dict(result.checked), "damages": damages})
+        found = {"damages": damages, "warnings": list(result.warnings)}
+        say_json({"checked": dict(result.checked), **found})
     else:
         for damage in result.damages:
             hit = f" (recording {damage.recording_name})" if damage.recording_name else ""
             say(f"damaged: {damage.what}{hit}: {damage.problem}")
+        for warning in result.warnings:
+            say(warning)
         checked = result.checked
         say(
             f"{checked['recordings']} recordings and {checked['files']} files checked, "
             f"{checked['files_read']} of them read to the end "
             f"({checked['bytes_read'] / 1e6:.1f} MB): {_verdict(result)}"
         )
-    if result.damages:
+    if result.damages or result.warnings:
         raise typer.Exit(ExitCode.DAMAGED)
 
 
 def _verdict(result: CheckResult) -> str:
     if result.damages:
         return f"{len(result.damages)} damaged"
+    if result.warnings:
+        return "no damage seen, but not all is of one time (above)"
     unread = result.checked["files"] - result.checked["files_read"]
     if unread:
         whose = "1 file was" if unread == 1 else f"{unread} files were"

@@ -1,7 +1,9 @@
 """The encrypted store of recordings and what was found in them; see ``docs/vault-format.md``."""
 
+from app.vault._audit import Entry as LogEntry
 from app.vault._backup import Backup
 from app.vault._check import CheckResult, Damage
+from app.vault._emergency import Emergency
 from app.vault._erase import Erasure
 from app.vault._errors import (
     AlreadyStoredError,
@@ -20,6 +22,8 @@ from app.vault._people import User, user_names
 from app.vault._restore import Restored, drill, restore
 from app.vault._rotation import new_recovery_key
 from app.vault._vault import Vault, VaultInfo
+from app.vault.audit_export import Verification as LogVerification
+from app.vault.audit_export import verify_file as verify_log_file
 from app.vault.roles import ALLOWED, Action, Role, Session
 
 __all__ = [
@@ -29,8 +33,11 @@ __all__ = [
     "Backup",
     "CheckResult",
     "Damage",
+    "Emergency",
     "Erasure",
     "Intake",
+    "LogEntry",
+    "LogVerification",
     "NotAllowedError",
     "Receipt",
     "Restored",
@@ -51,4 +58,5 @@ __all__ = [
     "new_recovery_key",
     "restore",
     "user_names",
+    "verify_log_file",
 ]

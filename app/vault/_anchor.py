@@ -169,9 +169,14 @@ class Watch:
         self._trouble = ""
 
     @property
-    def warnings(self) -> tuple[str, ...]:
+    def put_back(self) -> tuple[str, ...]:
         """What was noticed, in plain words with what to do; empty where all is well."""
-        return (*_told(self._noticed), *((self._trouble,) if self._trouble else ()))
+        return _told(self._noticed)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was noticed, and that nothing could be noted on this computer."""
+        return (*self.put_back, *((self._trouble,) if self._trouble else ()))
 
     def look(self) -> None:
         """Compare, before the vault writes anything; what is noticed goes into the index."""

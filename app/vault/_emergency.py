@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from app.vault._errors import NotAllowedError, UnknownRecordingError, VaultError
-from app.vault._people import unlock
 from app.vault._schema import storable
 from app.vault.roles import ALLOWED, Action
 
@@ -112,7 +111,7 @@ class Emergencies:
             raise VaultError(
                 vault.path, f"an emergency needs a reason, of {_LONGEST} characters at most"
             )
-        unlock(vault.path, passphrase, session.user, session.program)
+        vault.people.authenticate(passphrase)
         now = _now()
         opened = Emergency(
             secrets.token_hex(16),

@@ -346,10 +346,9 @@ class Vault:
             read_data,
             progress or (lambda _done, _total: None),
         )
-        try:
-            warnings = self.warnings + self._watch.rows_warning()
-        except VaultDamagedError:  # which is among the damages
-            warnings = self.warnings
+        warnings = self._watch.put_back
+        with suppress(VaultDamagedError):  # which is among the damages
+            warnings += self._watch.rows_warning()
         return replace(result, warnings=warnings)
 
     def recordings(self) -> list[StoredRecording]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ from app.vault import (
     VaultLockedError,
     _emergency,
 )
+from app.vault._people import People
 from app.vault.roles import Role, Session
 from tests.app.vault.samples import MARKER, PASSPHRASE, make_recording, store
 
@@ -50,16 +52,17 @@ def _session(user: str, role: Role, *, must_change: bool = False) -> Session:
     return Session(user, user, role, "test", by_recovery_key=False, must_change=must_change)
 
 
-def _unlock(path: Path, passphrase: str, user: str, _program: str) -> None:
-    if passphrase != f"the passphrase of {user}":
-        raise VaultLockedError(path, "the passphrase is wrong")
+def _authenticate(people: People, passphrase: str) -> None:
+    vault = people._vault
+    if passphrase != f"the passphrase of {vault.session.user}":
+        raise VaultLockedError(vault.path, "the passphrase is wrong")
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> _Clock:
     clock = _Clock()
     monkeypatch.setattr(_emergency, "_now", clock)
-    monkeypatch.setattr(_emergency, "unlock", _unlock)
+    monkeypatch.setattr(People, "authenticate", _authenticate)
     return clock
 
 
@@ -207,7 +210,7 @@ def _fails(*_: object, **__: object) -> None:
 def test_the_real_passphrase_is_asked_for(filled: Filled, tmp_path: Path) -> None:
     path = filled.copy(tmp_path)
     with Vault.open(path, PASSPHRASE) as vault:
-        vault.session = _session("owner", Role.TECHNICIAN)
+        vault.session = replace(vault.session, role=Role.TECHNICIAN)
         first = vault._index.recordings()[0].id
         with pytest.raises(VaultLockedError):
             vault.emergencies.open(first, "why", "not the passphrase")
@@ -248,7 +251,7 @@ class _Machine(RuleBasedStateMachine):
         self.clock = _Clock()
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(_emergency, "_now", self.clock)
-        self.patch.setattr(_emergency, "unlock", _unlock)
+        self.patch.setattr(People, "authenticate", _authenticate)
         self.opened: dict[str, tuple[str, int, datetime]] = {}
         self.reviewed: set[str] = set()
         self.entries = len(self.vault.log_entries())
