@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
+from functools import cache
 from typing import TYPE_CHECKING, Self
 
 from cryptography.exceptions import InvalidTag
@@ -40,13 +41,22 @@ class _Sealer:
         derived = bytearray(32 + 12 + 32)
         with memoryview(derived) as parts:
             HKDFExpand(SHA512(), len(derived), info).derive_into(key, parts)
-            self.aead = AESGCM(parts[:32])  # which has a copy of its own, and wipes it
+            self.aead = AESGCM(parts[:32] if _copies_keys() else bytes(parts[:32]))
             self._base_nonce = int.from_bytes(parts[32:44], "big")
             self.commitment = bytes(parts[44:])
         wipe(derived)
 
     def nonce(self, chunk: int) -> bytes:
         return (self._base_nonce ^ chunk).to_bytes(12, "big")
+
+
+@cache
+def _copies_keys() -> bool:
+    """Return whether the library keeps a copy of a key, which it wipes, and not the one given."""
+    key, nonce = bytearray(b"k" * 32), bytes(12)
+    cipher = AESGCM(key)
+    wipe(key)
+    return cipher.encrypt(nonce, b"", None) == AESGCM(b"k" * 32).encrypt(nonce, b"", None)
 
 
 class Writer:

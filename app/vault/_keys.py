@@ -182,7 +182,7 @@ class Kem(Enum):
             return seed.public_key().public_bytes_raw() + public
         return public
 
-    def seal(self, public: bytes, info: bytes, data: bytes) -> bytes:
+    def seal(self, public: bytes, info: bytes, data: bytes | bytearray) -> bytes:
         """Return `data` encrypted so that only the holder of the private key can read it.
 
         Raises

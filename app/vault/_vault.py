@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from app.report import Report
-from app.vault import _backup, _check, _erase, _rotation, _selftest, audit_export
+from app.vault import _backup, _check, _erase, _inbox, _rotation, _selftest, audit_export
 from app.vault._anchor import Watch
 from app.vault._audit import Ledger
 from app.vault._blobs import (
@@ -52,6 +52,7 @@ from app.vault._stanzas import RecoveryStanza
 from app.vault._use import Use
 from app.vault._waveform import VaultRecording, read_envelopes
 from app.vault.audit_export import Flaw, Verification
+from app.vault.dropbox import Address
 from app.vault.roles import Action, Session
 
 if TYPE_CHECKING:
@@ -112,10 +113,14 @@ class Vault:
         self._use = use
         self.vault_id = header.vault_id
         self._pending: dict[str, tuple[Intake, int]] = {}
+        self._inbox_left = _inbox.Taken((), ())
         self._attach(header, vault_key)
         try:
             self.log.add("unlock", by="recovery key" if session.by_recovery_key else "passphrase")
             self._sweep()
+            if header.inbox and not session.refusal(Action.ADD):
+                with suppress(VaultError):  # it keeps nobody from opening the vault
+                    self.take_in_inbox()
         except BaseException:
             self._index.close()
             raise
@@ -236,7 +241,7 @@ class Vault:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What whoever works with the vault must know, in plain words: it was put back, say."""
-        return (*self._watch.warnings, *self.log.warnings)
+        return (*self._watch.warnings, *self.log.warnings, *self._inbox_left.warnings)
 
     def log_entries(self, newest: int | None = None) -> list[Entry]:
         """Return what the log holds, by number; the newest so many, or all of it."""
@@ -496,6 +501,42 @@ class Vault:
         return _backup.back_up(
             self.path, self._header, self._vault_key, self._index, Path(to), told
         )
+
+    @property
+    def inbox_address(self) -> Address:
+        """What others seal recordings for this vault to; it is no secret.
+
+        Raises
+        ------
+        VaultError
+            If the vault is of a version that had no inbox.
+        """
+        if self._header.inbox is None:
+            raise VaultError(self.path, "this vault has no inbox yet: its owner must open it once")
+        return Address(self.vault_id, self._header.inbox.kem, self._header.inbox.public)
+
+    def take_in_inbox(self, progress: Callable[[int, int], None] | None = None) -> _inbox.Taken:
+        """Take in the recordings that others sealed for this vault, and delete the sealed files.
+
+        What is damaged, or for another vault, stays where it is and is named.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            Told how many files are done, and of how many.
+
+        Raises
+        ------
+        VaultError
+            If the inbox cannot be read.
+        """
+        self.require(Action.ADD)
+        kem, private = self.inbox_address.kem, self._header.inbox_private(self._vault_key)
+        if private is None:
+            raise VaultDamagedError(self.path, "the key of the inbox is damaged")
+        told = progress or (lambda _done, _total: None)
+        self._inbox_left = _inbox.take_in(self, kem, private, told)
+        return self._inbox_left
 
     def waveform(self, recording_id: str) -> Recording:
         """Return a recording that decrypts what is asked of it; close it.

@@ -1,0 +1,633 @@
+"""The drop box: who seals cannot open, and what strangers put into the inbox does no harm."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import struct
+import subprocess
+import sys
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives.hashes import SHA512
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from app.vault import NotAllowedError, Vault, VaultError, _chunked, _inbox
+from app.vault._keys import Kem
+from app.vault._sealed import HEAD, TAIL, Facts, Frame, PatientFacts
+from app.vault._waveform import write_waveform
+from app.vault.dropbox import Address, seal
+from app.vault.roles import Role, Session
+from signals.recording import ArrayRecording
+from tests.app.vault.faults import NEVER, Fault, install
+from tests.app.vault.samples import (
+    MARKER,
+    Filled,
+    assert_whole,
+    fill,
+    make_recording,
+    make_report,
+    old_vault,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from signals.recording import DigitalArray, Recording
+
+_ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    return fill(tmp_path_factory.mktemp("small") / "small.vault", 500)
+
+
+@pytest.fixture(scope="module")
+def address(small: Filled) -> Address:
+    with small.open(small.path) as vault:
+        return vault.inbox_address
+
+
+def _drop(path: Path, address: Address, seed: int = 7, n: int = 2000) -> Path:
+    recording = make_recording(seed, n)
+    return seal(path / "inbox", address, recording, make_report(recording))
+
+
+def test_what_is_sealed_is_taken_in_when_the_vault_is_opened(
+    small: Filled, address: Address, tmp_path: Path
+) -> None:
+    path = small.copy(tmp_path)
+    files = [_drop(path, address), _drop(path, address, 8)]
+    content = b"".join(file.read_bytes() for file in files)
+    for secret in (MARKER, "record-7", "MLII", "1950-01-02"):
+        assert secret.encode() not in content
+    with small.open(path) as vault:
+        stored = {one.name: one for one in vault.recordings()}
+        for seed in (7, 8):
+            assert_whole(vault, stored[f"record-{seed}"], make_recording(seed, 2000))
+        assert list((path / "inbox").iterdir()) == []
+        assert vault.warnings == ()
+        assert vault.check(1.0).damages == ()
+
+
+def test_the_command_takes_in_what_comes_while_the_vault_is_open(
+    small: Filled, address: Address, tmp_path: Path
+) -> None:
+    path = small.copy(tmp_path)
+    with small.open(path) as vault:
+        _drop(path, address)
+        taken = vault.take_in_inbox()
+        assert [one.name for one in taken.recordings] == ["record-7"]
+        assert vault.take_in_inbox().recordings == ()
+
+
+def test_an_address_goes_through_a_file(small: Filled, address: Address, tmp_path: Path) -> None:
+    file = tmp_path / "address"
+    file.write_text(address.to_text())
+    assert Address.read(file) == address
+    for text in ("", "{}", "[]", address.to_text().replace(address.vault_id, "00"), "\xff"):
+        file.write_text(text)
+        with pytest.raises(VaultError, match="not the address"):
+            Address.read(file)
+
+
+@given(data=st.binary(max_size=200))
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_an_address_of_anything_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "address"
+    file.write_bytes(data)
+    with pytest.raises(VaultError, match="not the address"):
+        Address.read(file)
+
+
+def test_a_wide_recording_and_a_name_that_is_no_text(
+    small: Filled, address: Address, tmp_path: Path
+) -> None:
+    """The header promises 12 bits, the samples hold more; the name is bytes of a file system."""
+    plain = make_recording(7, 500)
+    samples = [np.full(500, 70_000, np.int32), *plain._samples[1:]]
+    wide = ArrayRecording(
+        samples, format="EDF", name="r\udcff", channels=plain.channels, patient=plain.patient
+    )
+    path = small.copy(tmp_path)
+    seal(path / "inbox", address, wide, make_report(wide))
+    with small.open(path) as vault:
+        assert vault.warnings == ()
+        stored = vault.recordings()[0]
+        with vault.waveform(stored.id) as read:
+            assert (read.read_digital([0], 0, 500) == 70_000).all()
+
+
+def test_memory_is_bounded_while_sealing_and_taking_in(
+    small: Filled, address: Address, tmp_path: Path
+) -> None:
+    path = small.copy(tmp_path)
+    n = 8_000_000
+    channel = make_recording(1).channels[0]
+
+    class Long(ArrayRecording):
+        def read_digital(self, channels: Sequence[int], start: int, stop: int) -> DigitalArray:
+            return np.zeros((len(channels), stop - start), np.int16)
+
+        def sha256(self) -> str:
+            return "ab" * 32
+
+    long = Long(
+        [np.zeros(0, np.int16)], format="EDF", name="long",
+        channels=(replace(channel, n_samples=n),),
+    )  # fmt: skip
+    tracemalloc.start()
+    file = seal(path / "inbox", address, long, make_report(long))
+    sealing = tracemalloc.get_traced_memory()[1]
+    assert file.stat().st_size > 2 * n
+    tracemalloc.reset_peak()
+    with small.open(path) as vault:
+        assert vault.recordings()[0].name == "long"
+    taking = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert max(sealing, taking) < 60e6
+
+
+# A writer, and what it can open.
+
+_SEALING = """
+import sys
+from pathlib import Path
+from app.vault import _chunked, dropbox
+from app.vault.dropbox import Address, seal
+from tests.app.vault.samples import make_recording, make_report
+kept = []
+if sys.argv[3] == "careless":
+    dropbox.wipe = _chunked.wipe = kept.append
+recording = make_recording(7, 100_000)
+file = seal(Path(sys.argv[1]), Address.read(Path(sys.argv[2])), recording, make_report(recording))
+print(file, flush=True)
+sys.stdin.readline()
+"""
+
+
+def _memory_of(pid: int) -> bytes:
+    parts = []
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            span, rights, *rest = line.split()
+            if not rights.startswith("rw") or rest[-1:] == ["[vvar]"]:
+                continue
+            start, stop = (int(digits, 16) for digits in span.split("-"))
+            try:
+                memory.seek(start)
+                parts.append(memory.read(stop - start))
+            except OSError:
+                continue
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize("how", ["careful", "careless"])
+def test_the_memory_of_a_writer_holds_no_key_of_what_it_sealed(
+    small: Filled, address: Address, tmp_path: Path, how: str
+) -> None:
+    """And one that does not overwrite its keys is found out: the search sees what is there."""
+    path = small.copy(tmp_path)
+    (tmp_path / "address").write_text(address.to_text())
+    writer = subprocess.Popen(
+        [sys.executable, "-c", _SEALING, path / "inbox", tmp_path / "address", how],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=_ROOT,
+    )  # fmt: skip
+    assert writer.stdout
+    file = Path(writer.stdout.readline().strip())
+    memory = _memory_of(writer.pid)
+    writer.communicate("\n")
+    with small.open(small.path) as vault:
+        private = vault._header.inbox_private(vault._vault_key)
+    data = file.read_bytes()
+    frame = Frame.from_bytes(data)
+    assert frame is not None
+    assert private is not None
+    start = HEAD.size + frame.sealed_key_bytes
+    key = frame.kem.unseal(private, frame.info, data[HEAD.size : start])
+    assert key is not None
+    salt = data[start : start + 24]
+    info = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0" + salt + frame.context
+    derived = HKDFExpand(SHA512(), 76, info).derive(key)
+    assert frame.item_id.encode() in memory
+    assert private[-32:] not in memory
+    assert private[:32] not in memory
+    for secret in (key, derived[:32]):
+        assert (secret in memory) == (how == "careless")
+        assert secret.hex().encode() not in memory
+
+
+def test_a_writer_cannot_open_what_it_sealed(small: Filled, address: Address) -> None:
+    """All that it has is the address: not even its own file gives the key again."""
+    frame = Frame(address.kem, address.vault_id, "00" * 16)
+    sealed = address.kem.seal(address.public, frame.info, b"k" * 32)
+    for candidate in (address.public, bytes(address.kem.private_bytes), os.urandom(96)):
+        private = candidate[: address.kem.private_bytes].ljust(address.kem.private_bytes, b"\0")
+        assert address.kem.unseal(private, frame.info, sealed) is None
+
+
+def test_the_drop_box_imports_nothing_that_opens_a_vault() -> None:
+    """By its own imports and theirs, within the package of the vault."""
+
+    def imported(name: str) -> set[str]:
+        tree = ast.parse((_ROOT / "app" / "vault" / f"{name}.py").read_text("utf-8"))
+        found = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module == "app.vault":
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("app.vault."):
+                found.add(str(node.module).removeprefix("app.vault."))
+        return found
+
+    seen: set[str] = set()
+    waiting = {"dropbox"}
+    while waiting:
+        name = waiting.pop()
+        seen.add(name)
+        waiting |= imported(name) - seen
+    assert seen == {
+        "dropbox",
+        "_sealed",
+        "_chunked",
+        "_errors",
+        "_files",
+        "_keys",
+        "_waveform",
+        "_blobs",
+    }
+
+
+# What strangers put there.
+
+
+def _left(filled: Filled, path: Path) -> dict[str, str]:
+    with filled.open(path) as vault:
+        assert {one.name for one in vault.recordings()} == {"record-1", "record-2"}
+        assert vault.check(1.0).damages == ()
+        left = {left.name: left.problem for left in vault.take_in_inbox().left}
+        assert len(vault.warnings) == len(left)
+    assert list((path / "pending").iterdir()) == []
+    return left
+
+
+def test_files_of_strangers_stay_and_are_named(
+    small: Filled, address: Address, tmp_path: Path
+) -> None:
+    path = small.copy(tmp_path)
+    inbox = path / "inbox"
+    other, _ = Vault.create(tmp_path / "other", "Grundlos 17 Zwiebeln")
+    with other:
+        foreign = _drop(path, other.inbox_address)
+    (inbox / "holiday.jpg").write_bytes(b"x" * 100)
+    (inbox / ("ab" * 16 + ".sealed")).write_bytes(b"x" * 3000)
+    (inbox / ("cd" * 16 + ".sealed")).write_bytes(b"")
+    (inbox / ("ef" * 16 + ".sealed")).mkdir()
+    (inbox / ("01" * 16 + ".sealed")).symlink_to("/etc/passwd")
+    (inbox / ("." + "23" * 16 + ".tmp")).write_bytes(b"x")
+    renamed = _drop(path, address)
+    renamed.rename(inbox / ("45" * 16 + ".sealed"))
+    before = {file.name for file in inbox.iterdir()}
+    left = _left(small, path)
+    assert left == {
+        foreign.name: "this recording was sealed for another vault",
+        "holiday.jpg": "this is not a sealed recording",
+        "ab" * 16 + ".sealed": "this is not a sealed recording",
+        "cd" * 16 + ".sealed": "this is not a sealed recording",
+        "ef" * 16 + ".sealed": "this is no file",
+        "01" * 16 + ".sealed": "this is no file",
+        "." + "23" * 16 + ".tmp": "the program that sealed it did not come to the end",
+        "45" * 16 + ".sealed": "it was given another name",
+    }
+    assert {file.name for file in inbox.iterdir()} == before
+
+
+def test_a_file_that_is_being_written_is_left_in_peace(
+    small: Filled, address: Address, tmp_path: Path
+) -> None:
+    path = small.copy(tmp_path)
+
+    class Slow(ArrayRecording):
+        def read_digital(self, channels: Sequence[int], start: int, stop: int) -> DigitalArray:
+            with small.open(path) as vault:
+                assert vault.take_in_inbox() == _inbox.Taken((), ())
+            return super().read_digital(channels, start, stop)
+
+    made = make_recording(7, 500)
+    slow = Slow(made._samples, format="EDF", name="slow", channels=made.channels)
+    seal(path / "inbox", address, slow, make_report(slow))
+    with small.open(path) as vault:
+        assert vault.recordings()[0].name == "slow"
+
+
+_quick = settings(
+    max_examples=100,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+@pytest.fixture(scope="module")
+def opened(small: Filled, tmp_path_factory: pytest.TempPathFactory) -> Vault:
+    return small.open(small.copy(tmp_path_factory.mktemp("opened")))
+
+
+@pytest.fixture(scope="module")
+def sealed(address: Address, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sealed")
+    recording = make_recording(7, 500)
+    return seal(folder, address, recording, make_report(recording))
+
+
+def _refused(vault: Vault, name: str, data: bytes) -> None:
+    file = vault.path / "inbox" / name
+    file.write_bytes(data)
+    (left,) = vault.take_in_inbox().left
+    assert left.name == name
+    assert file.read_bytes() == data
+    file.unlink()
+    assert len(vault.recordings()) == 2
+    assert list((vault.path / "pending").iterdir()) == []
+
+
+@_quick
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_any_flipped_bit_of_a_sealed_recording_is_found(
+    opened: Vault, sealed: Path, place: float, bit: int
+) -> None:
+    data = bytearray(sealed.read_bytes())
+    data[int(place * len(data))] ^= 1 << bit
+    _refused(opened, sealed.name, bytes(data))
+
+
+@_quick
+@given(keep=st.floats(0, 1, exclude_max=True))
+def test_any_cut_sealed_recording_is_found(opened: Vault, sealed: Path, keep: float) -> None:
+    data = sealed.read_bytes()
+    _refused(opened, sealed.name, data[: int(keep * len(data))])
+
+
+@_quick
+@given(data=st.binary(max_size=2000))
+def test_anything_is_refused(opened: Vault, sealed: Path, data: bytes) -> None:
+    _refused(opened, sealed.name, data)
+    _refused(opened, sealed.name, sealed.read_bytes()[: HEAD.size] + data)
+
+
+def _content(change: Callable[[dict[str, object]], None]) -> tuple[bytes, bytes, bytes]:
+    """Return waveform, report and facts of a recording, with a header that was changed."""
+    recording = make_recording(7, 500)
+
+    class Buffer:
+        def __init__(self) -> None:
+            self.data = bytearray()
+
+        def write(self, data: bytes) -> None:
+            self.data += data
+
+    buffer = Buffer()
+    write_waveform(buffer, recording, lambda _share: None, wide=False)  # type: ignore[arg-type]
+    (length,) = struct.unpack_from("<I", buffer.data)
+    header = json.loads(buffer.data[4 : 4 + length])
+    change(header)
+    text = json.dumps(header).encode()
+    waveform = struct.pack("<I", len(text)) + text + bytes(buffer.data[4 + length :])
+    report = make_report(recording).to_json().encode()
+    return waveform, report, _facts(waveform, report)
+
+
+def _facts(waveform: bytes, report: bytes) -> bytes:
+    patient = PatientFacts("", "", "", "", "")
+    return msgspec.json.encode(Facts(len(waveform), len(report), patient))
+
+
+def _sealed_by_a_stranger(address: Address, *parts: bytes) -> tuple[str, bytes]:
+    """Seal any content as somebody would who has the address and writes a program of their own."""
+    frame = Frame(address.kem, address.vault_id, os.urandom(16).hex())
+    key = os.urandom(32)
+    sealed = address.kem.seal(address.public, frame.info, key)
+    content = _chunked.seal(key, frame.context, b"".join(parts))
+    return f"{frame.item_id}.sealed", frame.to_bytes() + sealed + content
+
+
+def _set(path: str, value: object) -> Callable[[dict[str, object]], None]:
+    def change(header: dict[str, object]) -> None:
+        *way, last = path.split(".")
+        place: object = header
+        for name in way:
+            place = place[int(name)] if isinstance(place, list) else place[name]  # type: ignore[index]
+        if isinstance(place, list):
+            place[int(last)] = value
+        else:
+            place[last] = value  # type: ignore[index]
+
+    return change
+
+
+def test_a_stranger_who_seals_what_is_right_is_believed(
+    opened: Vault, address: Address, small: Filled, tmp_path: Path
+) -> None:
+    """So that what is refused below is refused for what is changed in it."""
+    path = small.copy(tmp_path)
+    waveform, report, facts = _content(lambda _header: None)
+    name, data = _sealed_by_a_stranger(address, waveform, report, facts, TAIL.pack(len(facts)))
+    (path / "inbox" / name).write_bytes(data)
+    with small.open(path) as vault:
+        assert vault.recordings()[0].name == "record-7"
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("channels", []),
+        ("channels.0.rate", 0),
+        ("channels.0.rate", -250.0),
+        ("channels.0.rate", float("nan")),
+        ("channels.0.rate", float("inf")),
+        ("channels.0.n_samples", 10**15),
+        ("channels.0.n_samples", -1),
+        ("channels.0.scale", 0),
+        ("channels.0.scale", float("nan")),
+        ("channels.0.label", 5),
+        ("channels.0.label", "V5"),
+        ("channels.0.kind", "virus"),
+        ("channels.0.digital_min", 3000),
+        ("channels.0.digital_max", 10**30),
+        ("channels.0.missing", 10**30),
+        ("channels.0.unit", None),
+        ("channels.0.more", 1),
+        ("groups", []),
+        ("groups.0.block", 1),
+        ("groups.0.block", 0),
+        ("groups.0.sample", "<f8"),
+        ("groups.0.sample", "|O8"),
+        ("groups.0.n_samples", 499),
+        ("groups.0.channels", [0, 0]),
+        ("groups.0.channels", [0, 99]),
+        ("groups.0.channels", [-1, 0]),
+        ("groups.0.channels", []),
+        ("start", "yesterday"),
+        ("start", 7),
+        ("annotations", [[float("inf"), 0, "N", "", ""]]),
+        ("annotations", [[1, 2]]),
+        ("repairs", "none"),
+        ("name", None),
+    ],
+)
+def test_a_header_that_no_program_of_ours_writes_is_refused(
+    opened: Vault, address: Address, path: str, value: object
+) -> None:
+    waveform, report, facts = _content(_set(path, value))
+    tail = TAIL.pack(len(facts))
+    _refused(opened, *_sealed_by_a_stranger(address, waveform, report, facts, tail))
+
+
+def test_lengths_that_do_not_fit_are_refused(opened: Vault, address: Address) -> None:
+    waveform, report, facts = _content(lambda _header: None)
+    tail = TAIL.pack(len(facts))
+    for parts in (
+        (waveform, report, facts, TAIL.pack(len(facts) + 1)),
+        (waveform, report, facts, TAIL.pack(2**32 - 1)),
+        (waveform, report, facts, TAIL.pack(0)),
+        (waveform + b"x", report, facts, tail),
+        (waveform, b"{}", _facts(waveform, b"{}"), TAIL.pack(len(_facts(waveform, b"{}")))),
+        (b"", report, _facts(b"", report), TAIL.pack(len(_facts(b"", report)))),
+        (b"\xff" * 4, report, _facts(b"\0" * 4, report), tail),
+        (tail,),
+        (b"",),
+    ):
+        _refused(opened, *_sealed_by_a_stranger(address, *parts))
+
+
+@_quick
+@given(data=st.binary(max_size=300) | st.text().map(lambda text: text.encode()))
+@example(b"[" * 100_000)
+def test_a_sealed_header_report_or_facts_of_anything_are_refused(
+    opened: Vault, address: Address, data: bytes
+) -> None:
+    waveform, report, _ = _content(lambda _header: None)
+    bad = struct.pack("<I", len(data)) + data
+    for parts in (
+        (bad, report, _facts(bad, report)),
+        (waveform, data, _facts(waveform, data)),
+        (waveform, report, data),
+    ):
+        tail = TAIL.pack(len(parts[2]))
+        _refused(opened, *_sealed_by_a_stranger(address, *parts, tail))
+
+
+# What came twice.
+
+
+def test_what_was_taken_in_but_not_deleted_by_a_crash_is_deleted(
+    small: Filled, address: Address, tmp_path: Path
+) -> None:
+    path = small.copy(tmp_path)
+    file = _drop(path, address)
+    data = file.read_bytes()
+    small.open(path).close()
+    file.write_bytes(data)
+    with small.open(path) as vault:
+        assert len(vault.recordings()) == 3
+        assert vault.warnings == ()
+        assert vault.check(1.0).damages == ()
+    assert not file.exists()
+
+
+def test_another_recording_with_the_same_origin_is_not_thrown_away(
+    small: Filled, address: Address, tmp_path: Path
+) -> None:
+    """A stranger claims the origin of a recording, to have the true one deleted as known."""
+    path = small.copy(tmp_path)
+    waveform, report, facts = _content(lambda header: header.update(name="forged"))
+    name, data = _sealed_by_a_stranger(address, waveform, report, facts, TAIL.pack(len(facts)))
+    (path / "inbox" / name).write_bytes(data)
+    small.open(path).close()
+    true = _drop(path, address, n=500)
+    with small.open(path) as vault:
+        (warning,) = vault.warnings
+        assert true.name in warning
+        assert "another recording from the same file is stored already" in warning
+    assert true.exists()
+
+
+def test_two_programs_take_each_recording_in_once(
+    small: Filled, address: Address, tmp_path: Path
+) -> None:
+    path = small.copy(tmp_path)
+    with small.open(path) as one, small.open(path) as other:
+        for seed in range(10, 20):
+            _drop(path, address, seed, 300)
+        with ThreadPoolExecutor(2) as pool:
+            taken = [pool.submit(vault.take_in_inbox) for vault in (one, other)]
+            names = [r.name for t in taken for r in t.result().recordings]
+        assert sorted(names) == sorted(f"record-{seed}" for seed in range(10, 20))
+        assert one.check(1.0).damages == ()
+    assert list((path / "inbox").iterdir()) == []
+
+
+def test_a_technician_takes_in_and_an_auditor_does_not(
+    small: Filled, address: Address, tmp_path: Path
+) -> None:
+    path = small.copy(tmp_path)
+    with small.open(path) as vault:
+        _drop(path, address)
+        vault.session = Session("1", "ann", Role.AUDITOR, "test", by_recovery_key=False)
+        with pytest.raises(NotAllowedError):
+            vault.take_in_inbox()
+        vault.session = Session("1", "ann", Role.TECHNICIAN, "test", by_recovery_key=False)
+        taken = vault.take_in_inbox()
+        assert ([one.name for one in taken.recordings], taken.left) == (["record-7"], ())
+
+
+def test_a_vault_of_version_1_has_no_inbox_yet(tmp_path: Path) -> None:
+    old = old_vault("vault-1", tmp_path)
+    with old.open(old.path) as vault, pytest.raises(VaultError, match="no inbox yet"):
+        _ = vault.inbox_address
+
+
+def test_sealing_on_a_full_disk_leaves_nothing(
+    small: Filled, address: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for at in range(NEVER):
+        fault = Fault(at, kill=False)
+        with monkeypatch.context() as patch:
+            install(fault, patch)
+            try:
+                (tmp_path / "inbox").mkdir(exist_ok=True)
+                _drop(tmp_path, address, n=500)
+            except (VaultError, OSError) as error:
+                assert "pace" in str(error)  # noqa: PT017
+                names = [p.name for p in (tmp_path / "inbox").glob("*")]
+                assert all(name.endswith(".sealed") for name in names)
+        if fault.count <= at:
+            break
+    assert at > 3
+
+
+@pytest.mark.parametrize("kem", list(Kem))
+def test_both_ways_of_sealing(kem: Kem, tmp_path: Path) -> None:
+    private = kem.new_private()
+    address = Address("ab" * 16, kem, kem.public_of(private))
+    recording = make_recording(7, 500)
+    file = seal(tmp_path, address, recording, make_report(recording))
+    with _inbox._Sealed(file, "ab" * 16, kem, private) as opened:
+        read: Recording = opened.recording
+        np.testing.assert_array_equal(
+            read.read_digital([0, 1], 0, 500), recording.read_digital([0, 1], 0, 500)
+        )
+        assert opened.report == make_report(recording)
+        assert opened.patient == recording.patient
