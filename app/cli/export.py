@@ -70,6 +70,7 @@ def export(
     with Access(vault, passphrase_file, passphrase_command, recovery_key_file).open() as opened:
         recording = opened.recording(recording_id)
         report = report_of(opened, recording, corrected=corrected, quiet=json)
+        opened.note_export(recording.id, format.value)
     text = _text(report, format)
     if out is None:
         print(text, end="")

@@ -74,6 +74,7 @@ def strip(
             )
         leads = [lead.label for lead in report.subject.leads]
         title = f"{recording.name}   {clock(begins)}   {', '.join(leads)}"
+        opened.note_export(recording.id, "png")
         with opened.waveform(recording.id) as waveform:
             try:
                 save_strip(out, waveform, leads, begins, seconds, report.beats, title)

@@ -267,6 +267,21 @@ class Vault:
         self.log.add("log exported")
         return audit_export.export(self.path, self.log)
 
+    def note_export(self, recording_id: str, form: str) -> None:
+        """Note that a recording, or what was found in it, leaves the vault unencrypted.
+
+        Call it before that is written.
+
+        Parameters
+        ----------
+        recording_id : str
+            Of the recording.
+        form : str
+            In a word: ``csv``, ``png``.
+        """
+        self.require(Action.EXPORT)
+        self.log.add("export", self.recording(recording_id).id, form=form)
+
     def accept(self) -> tuple[str, ...]:
         """Take the vault as it is, after a warning that it was put back; it warns no more.
 

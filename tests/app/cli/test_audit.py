@@ -76,6 +76,28 @@ def test_export_and_verify_without_the_vault(tracekeep: Run, vault: Place, tmp_p
         assert json.loads(tracekeep("audit", "verify", *options, "--json").stdout)["flaws"]
 
 
+def test_what_leaves_the_vault_is_noted(
+    tracekeep: Run, vault: Place, two_patients: Path, tmp_path: Path
+) -> None:
+    tracekeep("analyze", two_patients / "a.edf", *vault.options)
+    (one,) = json.loads(tracekeep("list", *vault.options, "--json").stdout)
+    assert tracekeep("export", one["id"], "--format", "csv", *vault.options).exit_code == 0
+    strip = tracekeep("strip", one["id"], "--out", tmp_path / "a.png", *vault.options)
+    assert strip.exit_code == 0, strip.stderr
+    entries = json.loads(tracekeep("audit", "show", *vault.options, "--json").stdout)["entries"]
+    assert [
+        (entry["action"], entry["recording_id"], entry["detail"].get("form"))
+        for entry in entries
+        if entry["action"] in {"add", "read", "export"}
+    ] == [
+        ("add", one["id"], None),
+        ("read", one["id"], None),
+        ("export", one["id"], "csv"),
+        ("read", one["id"], None),
+        ("export", one["id"], "png"),
+    ]
+
+
 def test_export_overwrites_nothing(tracekeep: Run, vault: Place, tmp_path: Path) -> None:
     out = tmp_path / "log.jsonl"
     out.write_text("mine")

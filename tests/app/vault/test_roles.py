@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.vault import ALLOWED, Action, NotAllowedError, Role, Session, Vault, VaultError
+from app.vault._emergency import Emergencies
 from app.vault._people import People
 from tests.app.vault.samples import PASSPHRASE
 
@@ -44,6 +45,7 @@ _CALLS: dict[str, tuple[Action, Callable[[Vault, Path], Any]]] = {
     "intake": (Action.ADD, lambda v, _: v.intake()),
     "keep_pattern": (Action.CORRECT, lambda v, _: v.keep_pattern("ab", None)),
     "log_entries": (Action.READ_LOG, lambda v, _: v.log_entries()),
+    "note_export": (Action.EXPORT, lambda v, _: v.note_export("ab", "csv")),
     "pattern_of": (Action.READ, lambda v, _: v.pattern_of("ab")),
     "recording": (Action.READ, lambda v, _: v.recording("ab")),
     "recordings": (Action.READ, lambda v, _: v.recordings()),
@@ -53,6 +55,9 @@ _CALLS: dict[str, tuple[Action, Callable[[Vault, Path], Any]]] = {
     "rotate": (Action.ROTATE, lambda v, _: v.rotate(_KEY)),
     "verify_log": (Action.READ_LOG, lambda v, _: v.verify_log()),
     "waveform": (Action.READ, lambda v, _: v.waveform("ab")),
+    "emergencies.all": (Action.REVIEW, lambda v, _: v.emergencies.all()),
+    "emergencies.open": (Action.EMERGENCY, lambda v, _: v.emergencies.open("ab", "", "short")),
+    "emergencies.review": (Action.REVIEW, lambda v, _: v.emergencies.review("ab", "")),
     "people.add": (Action.MANAGE_USERS, lambda v, _: v.people.add("x", Role.AUDITOR, "short")),
     "people.change_role": (
         Action.MANAGE_USERS,
@@ -67,6 +72,7 @@ _CALLS: dict[str, tuple[Action, Callable[[Vault, Path], Any]]] = {
     "people.users": (Action.MANAGE_USERS, lambda v, _: v.people.users()),
 }
 _FREE_OF_PEOPLE = {"authenticate", "change_passphrase"}  # one's own
+_FREE_OF_EMERGENCIES = {"covering", "current", "readable"}  # what is one's own anyway
 
 
 class _Receipt:
@@ -85,7 +91,7 @@ def test_the_table_below_has_every_public_method() -> None:
     """A method that is added without a line here fails, and so is not left without a role."""
     assert set(_CALLS) == (_public(Vault) - _FREE) | {
         f"people.{name}" for name in _public(People) - _FREE_OF_PEOPLE
-    }
+    } | {f"emergencies.{name}" for name in _public(Emergencies) - _FREE_OF_EMERGENCIES}
 
 
 def _session(role: Role) -> Session:
