@@ -82,8 +82,9 @@ class Keyring:
         # A recording keeps its key for life, so only an id not met before asks for the file.
         return self._keys.get(recording_id) or self.load().get(recording_id)
 
-    def make(self, keys: Mapping[str, bytes] | None = None) -> None:
-        """Write a keyring where there is none: the empty one of a new vault, or one of `keys`."""
+    def make(self, keys: Mapping[str, bytes] | None = None, generation: int = 0) -> None:
+        """Write a keyring where there is none: of `keys`, and of a later generation than this."""
+        self._generation = generation
         self._save(dict(keys or {}))
 
     def salvage(self) -> dict[str, bytes]:

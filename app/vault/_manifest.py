@@ -5,12 +5,13 @@ The one gate for its bytes; `docs/vault-format.md`, "Backups".
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from typing import TYPE_CHECKING
 
 import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from app.vault._errors import VaultDamagedError, VaultTooNewError, plain_errors
 from app.vault._keys import Purpose, derive
@@ -29,6 +30,8 @@ _PATH = re.compile(
     r"|blobs/([0-9a-f]{2})/\1[0-9a-f]{30}\.c2sp"
 )
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_SIGNATURE = re.compile(r"[0-9a-f]{128}")
+_LABEL = b"tracekeep-backup/1|"  # the same key signs the log
 _LARGEST = 1 << 30  # bytes: some two million recordings
 
 
@@ -106,6 +109,7 @@ def read_manifest(state: Path) -> Manifest:
         _PATH.fullmatch(file.path) and file.size >= 0 and _DIGEST.fullmatch(file.sha256)
         for file in manifest.files
     )
+    sound = sound and bool(_SIGNATURE.fullmatch(manifest.signature))
     if manifest.format != FORMAT or not sound or manifest.to_json() != data:
         raise VaultDamagedError(path, "the list of the backup's files is damaged")
     return manifest
@@ -113,9 +117,10 @@ def read_manifest(state: Path) -> Manifest:
 
 def verify(state: Path, manifest: Manifest, header: Header, vault_key: bytes) -> None:
     """Raise :class:`VaultDamagedError` if no holder of the vault's key wrote this manifest."""
-    expected = manifest.signed(header, vault_key)
-    same = hmac.compare_digest(expected.signature, manifest.signature)
-    if not same or manifest.vault_id != header.vault_id:
+    unsigned = msgspec.structs.replace(manifest, signature="").to_json()
+    if manifest.vault_id != header.vault_id or not _fits(
+        header, vault_key, unsigned, bytes.fromhex(manifest.signature)
+    ):
         raise VaultDamagedError(
             state / FILE, "the list of the backup's files was changed, or is of another vault"
         )
@@ -128,5 +133,18 @@ def states(backup: Path) -> list[Path]:
 
 
 def _signature(header: Header, vault_key: bytes, text: bytes) -> bytes:
-    key = derive(vault_key, Purpose.BACKUP, header.vault_id)
-    return hmac.digest(key, text, hashlib.sha512)
+    """Return an Ed25519 signature; of a vault of version 1, which has no such key, an HMAC."""
+    seed = header.audit_seed(vault_key)
+    if seed is None:
+        return hmac.digest(derive(vault_key, Purpose.BACKUP, header.vault_id), text, "sha512")
+    return Ed25519PrivateKey.from_private_bytes(seed).sign(_LABEL + text)
+
+
+def _fits(header: Header, vault_key: bytes, text: bytes, signature: bytes) -> bool:
+    if header.audit is None:
+        return hmac.compare_digest(signature, _signature(header, vault_key, text))
+    try:
+        Ed25519PublicKey.from_public_bytes(header.audit.public).verify(signature, _LABEL + text)
+    except InvalidSignature:
+        return False
+    return True

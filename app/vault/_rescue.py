@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import apsw
 
 from app.vault import _schema
+from app.vault._audit import Ledger
 from app.vault._check import Damage, check
 from app.vault._creation import make_folders
 from app.vault._digest import full_digest, read_state, set_fact
-from app.vault._errors import VaultDamagedError, plain_errors
+from app.vault._errors import NotAllowedError, VaultDamagedError, plain_errors
 from app.vault._files import sync_folder, writer_lock
+from app.vault._header import read_header, verify_header
 from app.vault._index import FILE as INDEX_FILE
 from app.vault._index import Index, index_errors, open_index, open_unverified
 from app.vault._keyring import FILE as KEYRING_FILE
 from app.vault._keyring import Keyring
 from app.vault._keys import Purpose, derive
 from app.vault._lost import Lost
+from app.vault._people import unlock, unlock_with_recovery_key
 from app.vault._repair import UNKNOWN, Mended, Repair
 from app.vault._salvage import salvaged_rows, tables_of
+from app.vault._use import Use
+from app.vault.roles import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-    from app.vault._audit import Ledger
     from app.vault._header import Header
+    from app.vault.roles import Session
+
+    Progress = Callable[[int, int], None]
 
 _NEW = "index.new"
 _SIDES = ("-wal", "-shm", "-journal")  # files that SQLite makes beside a database
@@ -50,27 +57,69 @@ class Repaired:
 
 
 class Rescue:
-    """A vault to be repaired, of which the header opened.
+    """A vault to be repaired, of which the header can be opened.
 
-    Parameters
-    ----------
-    vault : pathlib.Path
-        The folder. The caller is the only one who has it open.
-    header, vault_key : Header, bytes
-        Of the vault.
-    ledger : Ledger
-        Writes into the log what is done.
+    Use it as a context manager, or close it. Its constructor is for :meth:`open`.
     """
 
-    def __init__(self, vault: Path, header: Header, vault_key: bytes, ledger: Ledger) -> None:
-        self._vault = vault
+    def __init__(
+        self, path: Path, header: Header, vault_key: bytes, session: Session, use: Use
+    ) -> None:
+        verify_header(path, header, vault_key)
+        refusal = session.refusal(Action.REPAIR)
+        if refusal:
+            raise NotAllowedError(path, refusal)
+        self._vault = path
         self._header = header
         self._vault_key = vault_key
-        self._ledger = ledger
-        self._path = vault / INDEX_FILE
+        seed = header.audit_seed(vault_key)
+        self._ledger = Ledger(header.vault_id, session.user, session.program, seed)
+        self._use = use
+        self._path = path / INDEX_FILE
         self._index_key = derive(vault_key, Purpose.INDEX, header.vault_id)
 
-    def look(self, progress: Callable[[int, int], None]) -> tuple[Damage, ...]:
+    @classmethod
+    def open(
+        cls, path: Path, passphrase: str, *, user: str | None = None, program: str = "tracekeep"
+    ) -> Self:
+        """Unlock a vault that may not open; parameters and errors as of :meth:`Vault.open`.
+
+        Raises
+        ------
+        NotAllowedError
+            If the user may not repair.
+        """
+        return cls._opened(path, lambda path: unlock(path, passphrase, user, program))
+
+    @classmethod
+    def open_with_recovery_key(
+        cls, path: Path, recovery_key: str, *, program: str = "tracekeep"
+    ) -> Self:
+        """Unlock a vault with its recovery key; errors as for :meth:`open`."""
+        return cls._opened(path, lambda path: unlock_with_recovery_key(path, recovery_key, program))
+
+    @classmethod
+    def _opened(cls, path: Path, unlocked: Callable[[Path], tuple[Header, bytes, Session]]) -> Self:
+        path = Path(path)
+        read_header(path)  # is it a vault at all?
+        use = Use(path)
+        try:
+            return cls(path, *unlocked(path), use)
+        except BaseException:
+            use.close()
+            raise
+
+    def close(self) -> None:
+        """Let others open the vault again. Twice does nothing."""
+        self._use.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def look(self, progress: Progress | None = None) -> tuple[Damage, ...]:
         """Return all that is damaged, everything read to its end. Nothing is changed.
 
         Raises
@@ -92,7 +141,7 @@ class Rescue:
         try:
             if not damages:
                 found = check(
-                    self._vault, self._header, self._vault_key, index, keyring, 1.0, progress
+                    self._vault, self._header, self._vault_key, index, keyring, 1.0, _told(progress)
                 )
                 return found.damages
             words = "the key of this recording is lost"
@@ -103,24 +152,28 @@ class Rescue:
             index.close()
         return tuple(damages)
 
-    def repair(self, progress: Callable[[int, int], None]) -> Repaired:
+    def repair(self, progress: Progress | None = None) -> Repaired:
         """Make the vault work again; see :mod:`app.vault._repair`.
 
         Raises
         ------
         VaultError
-            If it cannot be written, or a newer version made it; it can be tried again.
+            If another program has the vault open, it cannot be written, or a newer version made
+            it; it can be tried again.
         """
-        with plain_errors(self._vault), writer_lock(self._vault):
+        with self._use.alone(), plain_errors(self._vault), writer_lock(self._vault):
             make_folders(self._vault)
             lost = Lost(self._vault)
             for name in (KEYRING_FILE, INDEX_FILE, *(INDEX_FILE + side for side in _SIDES)):
                 lost.copy(self._vault / name)
-            mended = [*self._mend_keyring(lost), *self._mend_index(lost)]
+            mended = self._mend_index(lost)
             index = self._index()
             try:
+                mended += self._mend_keyring(lost, index)
                 keyring = self._keyring()
-                work = Repair(self._vault, self._header.vault_id, index, keyring, lost, progress)
+                work = Repair(
+                    self._vault, self._header.vault_id, index, keyring, lost, _told(progress)
+                )
                 work.run()
                 mended += work.mended
                 with index._writing() as connection:
@@ -137,13 +190,13 @@ class Rescue:
         connection = open_index(self._path, self._index_key, self._header.vault_id)
         return Index(self._path, connection, self._ledger)
 
-    def _mend_keyring(self, lost: Lost) -> list[Mended]:
+    def _mend_keyring(self, lost: Lost, index: Index) -> list[Mended]:
         keyring = self._keyring()
         try:
             keyring.load()
         except VaultDamagedError as error:
-            saved = keyring.salvage()
-            keyring.make(saved)
+            saved, state = keyring.salvage(), index.state()
+            keyring.make(saved, state.keyring_generation if state else 0)
             outcome = (
                 f"{error.problem}; {len(saved)} keys could be saved. Recordings without their key "
                 "cannot be read by anybody; a backup has the keys"
@@ -224,3 +277,7 @@ def _make_consistent(connection: apsw.Connection) -> None:
     )
     connection.execute("DELETE FROM blob WHERE recording_id NOT IN (SELECT id FROM recording)")
     connection.execute("DELETE FROM pattern WHERE patient_id NOT IN (SELECT id FROM patient)")
+
+
+def _told(progress: Progress | None) -> Progress:
+    return progress or (lambda _done, _total: None)

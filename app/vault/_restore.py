@@ -23,6 +23,7 @@ from app.vault._creation import make_folders
 from app.vault._errors import VaultDamagedError, VaultError, plain_errors
 from app.vault._files import create, sync_folder
 from app.vault._index import FILE as INDEX_FILE
+from app.vault.roles import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -167,6 +168,7 @@ def _restore(
         progress(done, total)
     _compare(building, small)  # for the index changes once it is opened
     with unlock(building) as vault:
+        vault.require(Action.BACKUP)
         _manifest.verify(state, manifest, vault._header, vault._vault_key)
         for done, file in enumerate(blobs, len(small) + 1):
             _copy(backup / file.path, building / file.path, file)
@@ -182,6 +184,7 @@ def _restore(
                 building / INDEX_FILE,
                 f"{manifest.recordings} recordings were backed up, and {recordings} are there",
             )
+        vault.log.add("restore", made_at=manifest.made_at)
     size = sum(file.size for file in manifest.files)
     return manifest.made_at, recordings, len(manifest.files), size
 

@@ -512,6 +512,7 @@ class Vault:
         """
         self.require(Action.BACKUP)
         _erase.finish(self.path, self._index, self._keyring, patience_s=PATIENCE_S)
+        self.log.add("backup")  # before, so that it holds it too
         told = progress or (lambda _done, _total: None)
         return _backup.back_up(
             self.path, self._header, self._vault_key, self._index, Path(to), told

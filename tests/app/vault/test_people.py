@@ -163,14 +163,13 @@ def test_whoever_was_demoted_meanwhile_manages_nobody(vault: Path) -> None:
         assert opened.session.role is Role.AUDITOR
         with pytest.raises(NotAllowedError, match="may not manage users"):
             opened.people.remove("Zoë")
-    with Vault.open(vault, _HERS) as hers:
-        with Vault.open(vault, PASSPHRASE) as opened:
-            hers.people.remove("owner")
-            with pytest.raises(UnknownUserError):
-                opened.people.change_passphrase(PASSPHRASE, _NEW)
-            hers.people.add("owner", Role.AUDITOR, _NEW)  # another of that name
-            with pytest.raises(VaultLockedError, match="another user's of the same name"):
-                opened.people.change_passphrase(_NEW, PASSPHRASE)
+    with Vault.open(vault, _HERS) as hers, Vault.open(vault, PASSPHRASE) as opened:
+        hers.people.remove("owner")
+        with pytest.raises(UnknownUserError):
+            opened.people.change_passphrase(PASSPHRASE, _NEW)
+        hers.people.add("owner", Role.AUDITOR, _NEW)  # another of that name
+        with pytest.raises(VaultLockedError, match="another user's of the same name"):
+            opened.people.change_passphrase(_NEW, PASSPHRASE)
 
 
 def test_there_is_always_an_administrator(filled: Filled, vault: Path) -> None:

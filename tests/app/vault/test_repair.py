@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.vault import VaultDamagedError, VaultError
-from app.vault._audit import Ledger
+from app.vault._lost import Lost
 from app.vault._rescue import Rescue
 from tests.app.vault.damages import LIBRARY, blob_of, flip
 from tests.app.vault.faults import NEVER, Fault, install
@@ -32,17 +32,14 @@ if TYPE_CHECKING:
     from app.vault._rescue import Repaired
 
 
-def _rescue(filled: Filled, path: Path) -> Rescue:
-    with filled.open(filled.path) as vault:  # whose header and key are the same
-        return Rescue(path, vault._header, vault._vault_key, Ledger(vault.vault_id, "ann", "test"))
-
-
 def _look(filled: Filled, path: Path) -> tuple[Damage, ...]:
-    return _rescue(filled, path).look(lambda _done, _total: None)
+    with Rescue.open_with_recovery_key(path, filled.recovery_key) as rescue:
+        return rescue.look()
 
 
 def _repair(filled: Filled, path: Path) -> Repaired:
-    return _rescue(filled, path).repair(lambda _done, _total: None)
+    with Rescue.open_with_recovery_key(path, filled.recovery_key) as rescue:
+        return rescue.repair()
 
 
 def _contents(path: Path) -> set[str]:
@@ -148,16 +145,14 @@ def test_a_page_of_the_index_costs_what_lies_on_it(tmp_path: Path) -> None:
 
 def _saved_rows(whole: Filled, path: Path) -> int:
     """Rebuild the index alone; return how many recordings it has then."""
-    from app.vault._lost import Lost
-
-    rescue = _rescue(whole, path)
-    rescue._mend_index(Lost(path))
-    index = rescue._index()
-    try:
-        assert index.problems() == []
-        return len(index.recordings())
-    finally:
-        index.close()
+    with Rescue.open_with_recovery_key(path, whole.recovery_key) as rescue:
+        rescue._mend_index(Lost(path))
+        index = rescue._index()
+        try:
+            assert index.problems() == []
+            return len(index.recordings())
+        finally:
+            index.close()
 
 
 def test_a_keyring_of_several_chunks_loses_those_that_are_damaged(
@@ -206,7 +201,6 @@ def test_erasing_reaches_what_a_repair_moved_away(medium: Filled, tmp_path: Path
 def test_a_repair_on_a_full_disk_can_be_done_again(
     medium: Filled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rescue = _rescue(medium, tmp_path / "copy.vault")
     failed = 0
     for at in range(0, NEVER, 3):
         path = medium.copy(tmp_path)
@@ -216,7 +210,7 @@ def test_a_repair_on_a_full_disk_can_be_done_again(
         with monkeypatch.context() as patch:
             install(fault, patch)
             try:
-                rescue.repair(lambda _done, _total: None)
+                _repair(medium, path)
             except VaultError as error:
                 assert "no space is left" in error.problem  # noqa: PT017
                 failed += 1
