@@ -95,7 +95,8 @@ def test_the_table_below_has_every_public_method() -> None:
 
 
 def _session(role: Role) -> Session:
-    return Session("", "Zoë", role, "test", by_recovery_key=False)
+    """Return a session of somebody whom no change of the users affects."""
+    return Session("", "Zoë", role, "test", by_recovery_key=True)
 
 
 @pytest.mark.parametrize("role", Role)
