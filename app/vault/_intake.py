@@ -24,6 +24,7 @@ from app.vault._chunked import write_all
 from app.vault._errors import VaultError, plain_errors
 from app.vault._files import create, sync_folder, try_lock
 from app.vault._keys import KEY_BYTES
+from app.vault._memory import forbid_dumps
 from app.vault._waveform import TooWideError, write_envelopes, write_waveform
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class Intake:
         RecordingError
             If the recording cannot be read to its end; nothing stays.
         """
+        forbid_dumps()  # a worker process holds this recording's key
         with self._in_use():
             try:
                 return self._store(recording, report, progress or (lambda _share: None))

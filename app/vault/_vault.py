@@ -47,6 +47,7 @@ from app.vault._intake import (
 )
 from app.vault._keyring import Keyring
 from app.vault._keys import Purpose, derive
+from app.vault._memory import forbid_dumps
 from app.vault._people import People, session_of, unlock, unlock_with_recovery_key
 from app.vault._stanzas import RecoveryStanza
 from app.vault._use import Use
@@ -175,6 +176,7 @@ class Vault:
         VaultError
             If something is at `path`, the passphrase is weak, or the place cannot be written.
         """
+        forbid_dumps()
         path = Path(path)
         _selftest.run(path)
         vault_key, recovery_key = make(path, passphrase, user)
@@ -228,6 +230,7 @@ class Vault:
 
     @classmethod
     def _opened(cls, path: Path, unlocked: Callable[[Path], tuple[Header, bytes, Session]]) -> Self:
+        forbid_dumps()
         path = Path(path)
         _rotation.settle(path)
         _selftest.run(path)
