@@ -76,6 +76,7 @@ def test_export_and_verify_without_the_vault(tracekeep: Run, vault: Place, tmp_p
         assert json.loads(tracekeep("audit", "verify", *options, "--json").stdout)["flaws"]
 
 
+@pytest.mark.usefixtures("qapp")
 def test_what_leaves_the_vault_is_noted(
     tracekeep: Run, vault: Place, two_patients: Path, tmp_path: Path
 ) -> None:
