@@ -13,7 +13,7 @@ from typing import Any
 
 import apsw
 import numpy as np
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
@@ -166,6 +166,58 @@ class Decoder:
                 values = np.frombuffer(base64.b64decode(lesson[name]), "<f2")
                 lesson[name] = values.reshape(len(lesson["samples"]), -1)
         return lessons
+
+    def log(self) -> tuple[list[dict[str, Any]], int]:
+        """Return the entries, and which is the last that is signed; all hashes must fit."""
+        key = self._derived(
+            self.rows("SELECT value FROM fact WHERE name = 'secret'")[0][0], "audit-chain"
+        )
+        head = hmac.digest(key, f"tracekeep-log/1|{self.vault_id}".encode(), "sha256")
+        checkpoints = {row[0]: row[1:] for row in self.rows("SELECT * FROM checkpoint")}
+        names = ("seq", "at", "user", "program", "action", "recording_id", "detail")
+        entries, signed = [], 0
+        for *said, found in self.rows("SELECT * FROM entry ORDER BY seq"):
+            entry = dict(zip(names, said, strict=True))
+            entry["detail"] = json.loads(entry["detail"])
+            text = json.dumps(entry, sort_keys=True, separators=(",", ":"))
+            head = hmac.digest(key, head + text.encode(), "sha256")
+            entries.append(entry)
+            assert head == found
+            assert entry["seq"] == len(entries)
+            if entry["seq"] in checkpoints:
+                at, signed_head, signature = checkpoints[entry["seq"]]
+                assert signed_head == head
+                public = bytes.fromhex(self.header["audit"]["public"])
+                said = (
+                    f"tracekeep-log/1|checkpoint|{self.vault_id}|{len(entries)}|{at}|{head.hex()}"
+                )
+                Ed25519PublicKey.from_public_bytes(public).verify(signature, said.encode())
+                signed = len(entries)
+        return entries, signed
+
+    def digest(self) -> str:
+        """Return the sum over all rows."""
+        key = self._derived(
+            self.rows("SELECT value FROM fact WHERE name = 'secret'")[0][0], "digest"
+        )
+        total = 0
+        for (table,) in self.rows("SELECT name FROM sqlite_schema WHERE type = 'table'"):
+            for row in self.rows(f"SELECT * FROM {table}"):
+                if (table, row[0]) == ("fact", "digest"):
+                    continue
+                data = table.encode() + b"\0"
+                for value in row:
+                    if value is None:
+                        data += b"n"
+                        continue
+                    letter, text = "#", repr(value).removesuffix(".0").encode()
+                    if isinstance(value, str):
+                        letter, text = "t", value.encode()
+                    elif isinstance(value, bytes):
+                        letter, text = "b", value
+                    data += letter.encode() + len(text).to_bytes(4, "big") + text
+                total += int.from_bytes(hmac.digest(key, data, "sha256"), "big")
+        return f"{total % 2**256:064x}"
 
     def blob(self, recording_id: str, kind: str) -> bytes:
         blobs = {(r, k): id_ for id_, r, k in self.rows("SELECT id, recording_id, kind FROM blob")}

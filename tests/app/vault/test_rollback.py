@@ -10,7 +10,7 @@ import apsw
 import pytest
 
 from app.settings import state_folder
-from app.vault import NotAllowedError, Vault, VaultError, _anchor
+from app.vault import NotAllowedError, Vault, VaultError, _anchor, new_recovery_key
 from app.vault._digest import State, full_digest
 from app.vault.roles import Role, Session
 from tests.app.vault.samples import PASSPHRASE, make_pattern, make_recording, store
@@ -170,6 +170,52 @@ def test_a_file_put_back_is_reported_until_it_is_accepted(
         assert vault.warnings == ()
         assert _actions(vault).count("put back") == 1
         assert _actions(vault).count("accept") == 1
+
+
+def test_an_old_header_that_brings_a_removed_user_back_is_reported(
+    filled: Filled, tmp_path: Path
+) -> None:
+    path = filled.copy(tmp_path)
+    with filled.open(path) as vault:
+        vault.people.add("Zoë", Role.CLINICIAN, "six words that are hers")
+    old = _saved(path)
+    with filled.open(path) as vault:
+        vault.people.remove("Zoë")
+    _put_back(old, path, "vault.json")
+    for _ in range(3):
+        with filled.open(path) as vault:
+            (warning,) = vault.warnings
+            assert "the users and their passphrases (vault.json) were put back" in warning.lower()
+            vault.people.add(f"n{len(vault.people.users())}", Role.AUDITOR, "words of somebody")
+    with filled.open(path) as vault:
+        assert vault.accept() == ("header older",)
+    with filled.open(path) as vault:
+        assert vault.warnings == ()
+
+
+def test_all_three_files_put_back_are_the_whole_vault(filled: Filled, tmp_path: Path) -> None:
+    path = filled.copy(tmp_path)
+    filled.open(path).close()
+    old = _saved(path)
+    with filled.open(path) as vault:
+        vault.people.add("Zoë", Role.CLINICIAN, "six words that are hers")
+        store(vault, make_recording(9, 100))
+    _put_back(old, path, "vault.json", "index.db", "keyring.bin")
+    with filled.open(path) as vault:
+        (warning,) = vault.warnings
+        assert warning.startswith("The whole vault was put back to an older state. ")
+
+
+def test_a_new_vault_key_raises_no_alarm(filled: Filled, tmp_path: Path) -> None:
+    path = filled.copy(tmp_path)
+    with filled.open(path) as vault:
+        digest = vault.check().warnings
+        key = new_recovery_key()
+        vault.rotate(key)
+        assert vault.warnings == digest == ()
+    with Vault.open_with_recovery_key(path, key) as vault:
+        assert vault.warnings == ()
+        assert vault.verify_log().flaws == ()
 
 
 def test_an_old_keyring_that_brings_an_erased_key_back_is_reported(
