@@ -59,6 +59,32 @@ RecoveryKeyFileOption = Annotated[
         help="Open with the recovery key in a file: for when the passphrase is lost.",
     ),
 ]
+UserOption = Annotated[
+    str | None,
+    typer.Option(
+        "--user",
+        metavar="NAME",
+        help="Whose passphrase it is, in a vault of several users (default: whose it turns out "
+        "to be).",
+    ),
+]
+NewPassphraseFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--new-passphrase-file",
+        metavar="FILE",
+        readable=False,
+        help="Read the new passphrase from the first line of a file (default: ask for it, twice).",
+    ),
+]
+NewPassphraseCommandOption = Annotated[
+    str | None,
+    typer.Option(
+        "--new-passphrase-command",
+        metavar="COMMAND",
+        help="Run a command that prints the new passphrase.",
+    ),
+]
 CorrectedOption = Annotated[
     bool,
     typer.Option(
@@ -97,6 +123,7 @@ class Access(NamedTuple):
     passphrase_file: Path | None
     passphrase_command: str | None
     recovery_key_file: Path | None
+    user: str | None = None
 
     @property
     def path(self) -> Path:
@@ -114,28 +141,57 @@ class Access(NamedTuple):
             If there is no vault, or no way to learn the passphrase.
         """
         vault = self._open()
-        for warning in vault.warnings:
-            note(f"tracekeep: {warning}")
+        self._warn(vault)
         return vault
 
-    def _open(self) -> Vault:
-        _at_most_one(self.passphrase_file, self.passphrase_command, self.recovery_key_file)
-        path = self.path
-        if not path.exists():
-            raise CommandError(f"{path}: there is no vault; make one with: tracekeep vault create")
-        from app.vault import Vault, VaultLockedError
+    def open_by_passphrase(self) -> tuple[Vault, str]:
+        """Open the vault as a user; return the passphrase as well. Errors as for :meth:`open`."""
+        vault, passphrase = self._open_by_passphrase()
+        self._warn(vault)
+        return vault, passphrase
 
+    @staticmethod
+    def _warn(vault: Vault) -> None:
+        for warning in vault.warnings:
+            note(f"tracekeep: {warning}")
+
+    def _open(self) -> Vault:
         if self.recovery_key_file:
-            return Vault.open_with_recovery_key(path, _first_line(self.recovery_key_file))
+            _at_most_one(self.passphrase_file, self.passphrase_command, self.recovery_key_file)
+            self._assert_there()
+            from app.vault import Vault
+
+            key = _first_line(self.recovery_key_file)
+            return Vault.open_with_recovery_key(self.path, key)
+        return self._open_by_passphrase()[0]
+
+    def _open_by_passphrase(self) -> tuple[Vault, str]:
+        self._assert_there()
+        from app.vault import TooManyGuessesError, Vault, VaultLockedError
+
+        path = self.path
         given = given_passphrase(self.passphrase_file, self.passphrase_command)
         if given is not None:
-            return Vault.open(path, given)
-        for _ in range(_TRIES - 1):
+            return Vault.open(path, given, user=self.user), given
+        whose = f" for {self.user}" if self.user else ""
+        tries = 0
+        while True:
+            passphrase = ask(f"Passphrase of {path}{whose}: ")
             try:
-                return Vault.open(path, ask(f"Passphrase of {path}: "))
+                return Vault.open(path, passphrase, user=self.user), passphrase
+            except TooManyGuessesError:
+                raise
             except VaultLockedError:
+                tries += 1
+                if tries == _TRIES:
+                    raise
                 typer.echo("That is not the passphrase. Try again.", err=True)
-        return Vault.open(path, ask(f"Passphrase of {path}: "))
+
+    def _assert_there(self) -> None:
+        if not self.path.exists():
+            raise CommandError(
+                f"{self.path}: there is no vault; make one with: tracekeep vault create"
+            )
 
 
 def split_leads(leads: str | None) -> list[str] | None:
@@ -162,6 +218,43 @@ def given_passphrase(file: Path | None, command: str | None) -> str | None:
     if command:
         return _printed_by(command)
     return None
+
+
+def new_passphrase(
+    whose: str, file: Path | None = None, command: str | None = None, user: str = ""
+) -> str:
+    """Return a passphrase that is to be, from an option or typed twice.
+
+    Parameters
+    ----------
+    whose : str
+        Goes on from "Passphrase" in the question.
+    file, command : Path or str, optional
+        What the options for it say.
+    user : str
+        The name, which is no good passphrase.
+
+    Raises
+    ------
+    CommandError
+        If what is typed is weak each time, or differs.
+    PassphraseError
+        If there is no way to learn one.
+    """
+    given = given_passphrase(file, command)
+    if given is not None:
+        return given
+    from app.vault import weakness
+
+    for _ in range(_TRIES):
+        passphrase = ask(f"{whose}: ")
+        weak = weakness(passphrase, user)
+        if weak is None:
+            if ask("The same once more: ") != passphrase:
+                raise CommandError("the two passphrases differ; nothing was changed")
+            return passphrase
+        typer.echo(f"{weak[0].upper()}{weak[1:]}.", err=True)
+    raise CommandError("no passphrase was chosen; nothing was changed")
 
 
 def ask(question: str) -> str:

@@ -20,7 +20,8 @@ from app.cli.export import export
 from app.cli.list import list_recordings
 from app.cli.show import show
 from app.cli.strip import strip
-from app.cli.vault import check, create, info
+from app.cli.users import add, list_users, passphrase, remove, role
+from app.cli.vault import check, create, info, rotate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +49,7 @@ _vault = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     epilog=EPILOG,
-    help="Make a vault, look at it, check it.",
+    help="Make a vault, look at it, check it, say who may open it.",
 )
 program.add_typer(_vault, name="vault")
 _emergency = typer.Typer(
@@ -65,6 +66,13 @@ _audit = typer.Typer(
     help="The log of who did what with the vault.",
 )
 program.add_typer(_audit, name="audit")
+_users = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    epilog=EPILOG,
+    help="Say who may open the vault, and as what.",
+)
+_vault.add_typer(_users, name="user")
 
 
 @program.callback()
@@ -106,6 +114,12 @@ _add(_emergency, "review", emergency_review)
 _add(_audit, "show", audit_show)
 _add(_audit, "verify", audit_verify)
 _add(_audit, "export", audit_export)
+_add(_vault, "rotate", rotate)
+_add(_users, "list", list_users)
+_add(_users, "add", add)
+_add(_users, "remove", remove)
+_add(_users, "role", role)
+_add(_users, "passphrase", passphrase)
 _add(program, "analyze", analyze)
 _add(program, "annotate", annotate)
 _add(program, "evaluate", evaluate)

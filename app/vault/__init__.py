@@ -19,8 +19,10 @@ from app.vault._errors import (
 from app.vault._index import StoredRecording
 from app.vault._intake import Intake, Receipt
 from app.vault._people import User, user_names
+from app.vault._recovery import mistake as recovery_key_mistake
 from app.vault._restore import Restored, drill, restore
 from app.vault._rotation import new_recovery_key
+from app.vault._strength import weakness
 from app.vault._vault import Vault, VaultInfo
 from app.vault.audit_export import Verification as LogVerification
 from app.vault.audit_export import verify_file as verify_log_file
@@ -56,7 +58,9 @@ __all__ = [
     "VaultTooNewError",
     "drill",
     "new_recovery_key",
+    "recovery_key_mistake",
     "restore",
     "user_names",
     "verify_log_file",
+    "weakness",
 ]

@@ -58,13 +58,13 @@ def make(path: Path, passphrase: str, user: str) -> tuple[bytes, str]:
 
     Errors as for :meth:`app.vault.Vault.create`.
     """
-    user = check_name(path, user)
-    check_passphrase(path, passphrase, user)
     with plain_errors(path):
         if path.is_dir() and any(path.iterdir()):
             raise VaultError(path, "the folder is not empty; name a new one for the vault")
         if path.exists() and not path.is_dir():
             raise VaultError(path, "there is a file of this name; name a new folder")
+        user = check_name(path, user)
+        check_passphrase(path, passphrase, user)
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_unfinished(path)
         building = path.with_name(f".{path.name}.new-{secrets.token_hex(4)}")

@@ -26,6 +26,7 @@ _KEY = "0" * 64
 _FREE = {
     "close",
     "create",
+    "inbox_address",  # a public key
     "info",  # numbers, and what stands in the clear in vault.json
     "open",
     "open_with_recovery_key",
@@ -53,6 +54,7 @@ _CALLS: dict[str, tuple[Action, Callable[[Vault, Path], Any]]] = {
     "replace_pattern": (Action.CORRECT, lambda v, _: v.replace_pattern("ab", None, None)),
     "report": (Action.READ, lambda v, _: v.report("ab")),
     "rotate": (Action.ROTATE, lambda v, _: v.rotate(_KEY)),
+    "take_in_inbox": (Action.ADD, lambda v, _: v.take_in_inbox()),
     "verify_log": (Action.READ_LOG, lambda v, _: v.verify_log()),
     "waveform": (Action.READ, lambda v, _: v.waveform("ab")),
     "emergencies.all": (Action.REVIEW, lambda v, _: v.emergencies.all()),
