@@ -15,6 +15,7 @@ from app.cli.options import (
     PassphraseCommandOption,
     PassphraseFileOption,
     RecoveryKeyFileOption,
+    UserOption,
     VaultOption,
 )
 from app.cli.output import note, say, say_json, say_table
@@ -32,6 +33,7 @@ def audit_show(
         ),
     ] = None,
     vault: VaultOption = None,
+    user: UserOption = None,
     passphrase_file: PassphraseFileOption = None,
     passphrase_command: PassphraseCommandOption = None,
     recovery_key_file: RecoveryKeyFileOption = None,
@@ -42,7 +44,7 @@ def audit_show(
     With --json: {"entries": [{"seq", "at", "user" (empty for the recovery key), "program",
     "action", "recording_id", "detail", "hash"}]}.
     """
-    access = Access(vault, passphrase_file, passphrase_command, recovery_key_file)
+    access = Access(vault, passphrase_file, passphrase_command, recovery_key_file, user)
     with access.open() as opened:
         entries = opened.log_entries(newest)
     if json:
@@ -71,6 +73,7 @@ def audit_verify(
         ),
     ] = None,
     vault: VaultOption = None,
+    user: UserOption = None,
     passphrase_file: PassphraseFileOption = None,
     passphrase_command: PassphraseCommandOption = None,
     recovery_key_file: RecoveryKeyFileOption = None,
@@ -86,7 +89,7 @@ def audit_verify(
     if file is not None and public_key is not None:
         found = _verified(file, public_key)
     else:
-        access = Access(vault, passphrase_file, passphrase_command, recovery_key_file)
+        access = Access(vault, passphrase_file, passphrase_command, recovery_key_file, user)
         with access.open() as opened:
             found = opened.verify_log()
     if json:
@@ -107,6 +110,7 @@ def audit_export(
     ],
     *,
     vault: VaultOption = None,
+    user: UserOption = None,
     passphrase_file: PassphraseFileOption = None,
     passphrase_command: PassphraseCommandOption = None,
     recovery_key_file: RecoveryKeyFileOption = None,
@@ -118,7 +122,7 @@ def audit_export(
 
     With --json: {"path", "public_key", "entries"}.
     """
-    access = Access(vault, passphrase_file, passphrase_command, recovery_key_file)
+    access = Access(vault, passphrase_file, passphrase_command, recovery_key_file, user)
     with access.open() as opened:
         lines = list(opened.export_log())
         public_key = opened.log.public_key

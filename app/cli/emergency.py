@@ -13,6 +13,7 @@ from app.cli.options import (
     PassphraseCommandOption,
     PassphraseFileOption,
     RecoveryKeyFileOption,
+    UserOption,
     VaultOption,
     ask,
     given_passphrase,
@@ -38,6 +39,7 @@ def emergency_open(
         typer.Option(metavar="TEXT", help="Why; an administrator or auditor reads it afterwards."),
     ],
     vault: VaultOption = None,
+    user: UserOption = None,
     passphrase_file: PassphraseFileOption = None,
     passphrase_command: PassphraseCommandOption = None,
     json: JsonOption = False,
@@ -49,7 +51,7 @@ def emergency_open(
     With --json: {"id", "user", "patient_id", "reason", "opened_at", "until", "reviewed_at",
     "reviewed_by", "remark"}.
     """
-    access = Access(vault, passphrase_file, passphrase_command, None)
+    access = Access(vault, passphrase_file, passphrase_command, None, user)
     with access.open() as opened:
         again = given_passphrase(passphrase_file, passphrase_command)
         if again is None:
@@ -65,6 +67,7 @@ def emergency_open(
 def emergency_list(
     *,
     vault: VaultOption = None,
+    user: UserOption = None,
     passphrase_file: PassphraseFileOption = None,
     passphrase_command: PassphraseCommandOption = None,
     recovery_key_file: RecoveryKeyFileOption = None,
@@ -74,7 +77,7 @@ def emergency_list(
 
     With --json: {"emergencies": [as of `open`]}.
     """
-    access = Access(vault, passphrase_file, passphrase_command, recovery_key_file)
+    access = Access(vault, passphrase_file, passphrase_command, recovery_key_file, user)
     with access.open() as opened:
         every = opened.emergencies.all()
     if json:
@@ -91,6 +94,7 @@ def emergency_review(
     *,
     remark: Annotated[str, typer.Option(metavar="TEXT", help="What was found.")] = "",
     vault: VaultOption = None,
+    user: UserOption = None,
     passphrase_file: PassphraseFileOption = None,
     passphrase_command: PassphraseCommandOption = None,
     recovery_key_file: RecoveryKeyFileOption = None,
@@ -102,7 +106,7 @@ def emergency_review(
 
     With --json: as of `open`.
     """
-    access = Access(vault, passphrase_file, passphrase_command, recovery_key_file)
+    access = Access(vault, passphrase_file, passphrase_command, recovery_key_file, user)
     with access.open() as opened:
         emergency = opened.emergencies.review(emergency_id, remark)
     if json:
@@ -114,6 +118,7 @@ def emergency_review(
 def accept(
     *,
     vault: VaultOption = None,
+    user: UserOption = None,
     passphrase_file: PassphraseFileOption = None,
     passphrase_command: PassphraseCommandOption = None,
     recovery_key_file: RecoveryKeyFileOption = None,
@@ -125,7 +130,7 @@ def accept(
 
     With --json: {"accepted": [what, in words]}.
     """
-    access = Access(vault, passphrase_file, passphrase_command, recovery_key_file)
+    access = Access(vault, passphrase_file, passphrase_command, recovery_key_file, user)
     with access.open() as opened:
         accepted = opened.accept()
     if json:

@@ -12,6 +12,7 @@ from app.cli.options import (
     PassphraseCommandOption,
     PassphraseFileOption,
     RecoveryKeyFileOption,
+    UserOption,
     VaultOption,
 )
 from app.cli.output import note, printable, say_json, say_table
@@ -37,6 +38,7 @@ _TITLES = (
 def list_recordings(
     *,
     vault: VaultOption = None,
+    user: UserOption = None,
     passphrase_file: PassphraseFileOption = None,
     passphrase_command: PassphraseCommandOption = None,
     recovery_key_file: RecoveryKeyFileOption = None,
@@ -47,7 +49,9 @@ def list_recordings(
     With --json: [{"id", "name", "format", "input_sha256", "added_at", "start", "duration_s",
     "n_channels", "patient", "headline"}].
     """
-    with Access(vault, passphrase_file, passphrase_command, recovery_key_file).open() as opened:
+    with Access(
+        vault, passphrase_file, passphrase_command, recovery_key_file, user
+    ).open() as opened:
         recordings = opened.recordings()
     if json:
         say_json([facts(recording) for recording in recordings])
