@@ -196,7 +196,7 @@ class Ledger:
     def begin(self, connection: apsw.Connection) -> None:
         """Write what waits, at the beginning of a transaction."""
         self._written = len(self._waiting)
-        for note in self._waiting:
+        for note in self._waiting[: self._written]:  # another thread may add to them
             self._write(connection, note)
 
     def committed(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -67,7 +68,12 @@ def writer_lock(vault: Path) -> Iterator[None]:
         If another program has held the lock for :data:`PATIENCE_S` seconds.
     """
     with plain_errors(vault):
-        file = os.open(vault / "LOCK", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            file = os.open(vault / "LOCK", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            if error.errno != errno.EROFS:
+                raise
+            file = os.open(vault / "LOCK", os.O_RDONLY | os.O_CLOEXEC)  # to look at all at once
     try:
         give_up = time.monotonic() + PATIENCE_S
         while not try_lock(file, fcntl.LOCK_EX):

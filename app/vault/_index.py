@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import apsw
 
@@ -124,6 +125,10 @@ def open_index(
             if not _is_full(path):
                 raise
             connection = _connect(path, key, alone=True)
+        except apsw.CantOpenError:
+            if not _is_at_rest(path):
+                raise
+            connection = _connect(path, key, at_rest=True)
         try:
             if create_new:
                 _schema.make_tables(connection, vault_id)
@@ -150,18 +155,27 @@ def open_copy(path: Path, key: bytes) -> apsw.Connection:
         return _connect(path, key, alone=True)
 
 
-def _connect(path: Path, key: bytes, *, alone: bool = False) -> apsw.Connection:
+def _connect(
+    path: Path, key: bytes, *, alone: bool = False, at_rest: bool = False
+) -> apsw.Connection:
     """Open the database with its key.
 
     The 32 KiB of ``-shm``, by which programs that share a write-ahead log agree, are the one
     thing on the disk that reading needs. With `alone` they are in memory, so that a vault can be
-    read on a full disk, by one program at a time.
+    read on a full disk, by one program at a time. One that is `at_rest` needs no such agreement:
+    nobody can write to it.
     """
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    name, flags = str(path), apsw.SQLITE_OPEN_READWRITE
+    if at_rest:
+        name = f"file:{quote(name)}?immutable=1"
+        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    connection = apsw.Connection(name, flags=flags)
     try:
         if alone:
             connection.pragma("locking_mode", "exclusive")
         _set_up(connection, key)
+        if not at_rest:
+            connection.pragma("journal_mode", "wal")
     except BaseException:
         connection.close()
         raise
@@ -177,7 +191,6 @@ def _set_up(connection: apsw.Connection, key: bytes) -> None:
     connection.pragma("mmap_size", 0)
     connection.pragma("secure_delete", True)  # noqa: FBT003 (the pragma's own value)
     connection.pragma("foreign_keys", True)  # noqa: FBT003
-    connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "full")
 
 
@@ -206,6 +219,13 @@ def _assert_encrypted(connection: apsw.Connection, path: Path, vault_id: str) ->
     canary = connection.execute("SELECT value FROM fact WHERE name = 'vault_id'").get
     if canary != vault_id:
         raise VaultDamagedError(path, "the index belongs to another vault")
+
+
+def _is_at_rest(path: Path) -> bool:
+    """Return whether the disk can only be read, and holds all that was written, in the index."""
+    log = path.with_name(path.name + "-wal")
+    read_only = os.statvfs(path.parent).f_flag & os.ST_RDONLY
+    return bool(read_only) and not (log.exists() and log.stat().st_size)
 
 
 def _is_full(path: Path) -> bool:
@@ -507,7 +527,7 @@ class Index:
             try:
                 self._connection.set_busy_timeout(0)
                 self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-            except (apsw.BusyError, apsw.FullError):
+            except (apsw.BusyError, apsw.FullError, apsw.ReadOnlyError):
                 pass  # the log is as safe as the database, and is emptied another time
             finally:
                 with suppress(apsw.FullError):  # it tries once more to empty the log

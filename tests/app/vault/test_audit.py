@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import apsw
 import pytest
@@ -116,6 +117,40 @@ def test_what_cannot_be_noted_now_is_noted_later(filled: Filled, tmp_path: Path)
             "first seen", "unlock", "read", "read", "correct",
         ]  # fmt: skip
         assert vault.verify_log().flaws == ()
+
+
+def test_a_vault_on_a_disk_that_can_only_be_read_is_read(
+    filled: Filled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What SQLite says there is told by hand: a test cannot mount a disk everywhere."""
+    path = filled.copy(tmp_path)
+    before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+    connect, statvfs = _index._connect, os.statvfs
+
+    def cannot_write(*arguments: Any, at_rest: bool = False) -> apsw.Connection:  # noqa: ANN401
+        if not at_rest:
+            raise apsw.CantOpenError("unable to open database file")
+        return connect(*arguments, at_rest=True)
+
+    monkeypatch.setattr(_index, "_connect", cannot_write)
+    with pytest.raises(VaultError, match="read-only"):
+        filled.open(path)
+    monkeypatch.setattr(
+        os, "statvfs", lambda place: os.statvfs_result((*statvfs(place)[:8], os.ST_RDONLY, 255))
+    )
+    with filled.open(path) as vault:
+        first = vault.recordings()[0].id
+        vault.report(first)
+        vault.waveform(first).close()
+        assert "read-only" in vault.warnings[0]
+        assert "3 entries" in vault.warnings[0]
+        assert vault.check(1.0).damages == ()
+        with pytest.raises(VaultError, match="read-only"):
+            vault.keep_pattern(first, None)
+    assert before == {file: file.read_bytes() for file in before}
+    (path / "index.db-wal").write_bytes(b"x")  # what is not in the index yet
+    with pytest.raises(VaultError, match="read-only"):
+        filled.open(path)
 
 
 def test_reading_does_not_wait_for_a_program_that_keeps_writing(
