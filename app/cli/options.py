@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
 
 import typer
 
@@ -12,7 +12,9 @@ from app.cli.output import note
 from app.settings import VAULT_VARIABLE, default_vault_path
 
 if TYPE_CHECKING:
-    from app.vault import Vault
+    from app.vault import Rescue, Vault
+
+    _Unlocked = TypeVar("_Unlocked", Vault, Rescue)
 
 _TRIES = 3
 
@@ -156,29 +158,39 @@ class Access(NamedTuple):
             note(f"tracekeep: {warning}")
 
     def _open(self) -> Vault:
-        if self.recovery_key_file:
-            _at_most_one(self.passphrase_file, self.passphrase_command, self.recovery_key_file)
-            self._assert_there()
-            from app.vault import Vault
+        self._assert_there()
+        from app.vault import Vault
 
-            key = _first_line(self.recovery_key_file)
-            return Vault.open_with_recovery_key(self.path, key)
-        return self._open_by_passphrase()[0]
+        return self.unlock(Vault, self.path)
 
     def _open_by_passphrase(self) -> tuple[Vault, str]:
         self._assert_there()
-        from app.vault import TooManyGuessesError, Vault, VaultLockedError
+        from app.vault import Vault
 
-        path = self.path
+        return self._unlock_by_passphrase(Vault, self.path)
+
+    def unlock(self, kind: type[_Unlocked], path: Path) -> _Unlocked:
+        """Unlock a vault that lies at `path`, to do with it what `kind` does.
+
+        The user is asked for the passphrase of :attr:`path`. Errors as for :meth:`open`.
+        """
+        if self.recovery_key_file:
+            _at_most_one(self.passphrase_file, self.passphrase_command, self.recovery_key_file)
+            return kind.open_with_recovery_key(path, _first_line(self.recovery_key_file))
+        return self._unlock_by_passphrase(kind, path)[0]
+
+    def _unlock_by_passphrase(self, kind: type[_Unlocked], path: Path) -> tuple[_Unlocked, str]:
+        from app.vault import TooManyGuessesError, VaultLockedError
+
         given = given_passphrase(self.passphrase_file, self.passphrase_command)
         if given is not None:
-            return Vault.open(path, given, user=self.user), given
+            return kind.open(path, given, user=self.user), given
         whose = f" for {self.user}" if self.user else ""
         tries = 0
         while True:
-            passphrase = ask(f"Passphrase of {path}{whose}: ")
+            passphrase = ask(f"Passphrase of {self.path}{whose}: ")
             try:
-                return Vault.open(path, passphrase, user=self.user), passphrase
+                return kind.open(path, passphrase, user=self.user), passphrase
             except TooManyGuessesError:
                 raise
             except VaultLockedError:

@@ -22,6 +22,7 @@ from app.cli.show import show
 from app.cli.strip import strip
 from app.cli.users import add, list_users, passphrase, remove, role
 from app.cli.vault import check, create, info, rotate
+from app.cli.vault_care import backup, drill, erase, inbox, repair, restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +50,7 @@ _vault = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     epilog=EPILOG,
-    help="Make a vault, look at it, check it, say who may open it.",
+    help="Make a vault, take care of it, say who may open it.",
 )
 program.add_typer(_vault, name="vault")
 _emergency = typer.Typer(
@@ -107,6 +108,12 @@ def _add(group: typer.Typer, name: str, command: Callable[..., None]) -> None:
 _add(_vault, "create", create)
 _add(_vault, "info", info)
 _add(_vault, "check", check)
+_add(_vault, "repair", repair)
+_add(_vault, "backup", backup)
+_add(_vault, "restore", restore)
+_add(_vault, "drill", drill)
+_add(_vault, "erase", erase)
+_add(_vault, "inbox", inbox)
 _add(_vault, "accept", accept)
 _add(_emergency, "open", emergency_open)
 _add(_emergency, "list", emergency_list)

@@ -161,8 +161,8 @@ def check(
     """Look for damage and say which recordings it hits. Nothing is changed.
 
     With --json: {"checked": {"recordings", "files", "files_read", "bytes_read"},
-    "damages": [{"what", "recording_id", "recording_name", "problem"}], "warnings": [that it was
-    put back to an older state, in words]}.
+    "damages": [{"what", "recording_id", "recording_name", "problem", "patient"}],
+    "warnings": [that it was put back to an older state, in words]}.
     """
     share = _share(read_data)
     access = Access(vault, passphrase_file, passphrase_command, recovery_key_file, user)
@@ -177,7 +177,8 @@ def check(
         say_json({"checked": dict(result.checked), **found})
     else:
         for damage in result.damages:
-            hit = f" (recording {damage.recording_name})" if damage.recording_name else ""
+            whose = f" of {damage.patient}" if damage.patient else ""
+            hit = f" (recording {damage.recording_name}{whose})" if damage.recording_name else ""
             say(f"damaged: {damage.what}{hit}: {damage.problem}")
         for warning in result.warnings:
             say(warning)

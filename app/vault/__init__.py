@@ -16,10 +16,12 @@ from app.vault._errors import (
     VaultLockedError,
     VaultTooNewError,
 )
+from app.vault._inbox import Taken
 from app.vault._index import StoredRecording
 from app.vault._intake import Intake, Receipt
 from app.vault._people import User, user_names
 from app.vault._recovery import mistake as recovery_key_mistake
+from app.vault._rescue import Repaired, Rescue
 from app.vault._restore import Restored, drill, restore
 from app.vault._rotation import new_recovery_key
 from app.vault._strength import weakness
@@ -42,10 +44,13 @@ __all__ = [
     "LogVerification",
     "NotAllowedError",
     "Receipt",
+    "Repaired",
+    "Rescue",
     "Restored",
     "Role",
     "Session",
     "StoredRecording",
+    "Taken",
     "TooManyGuessesError",
     "UnknownRecordingError",
     "UnknownUserError",

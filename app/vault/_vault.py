@@ -100,7 +100,8 @@ class VaultInfo:
 class Vault:
     """An open vault. Use it as a context manager, or close it.
 
-    Several programs may have the same vault open, and several threads may share one object.
+    Several programs may have the same vault open, and several threads may share one object. What
+    opening it took in from the inbox is in `inbox`.
     """
 
     def __init__(
@@ -114,7 +115,7 @@ class Vault:
         self._use = use
         self.vault_id = header.vault_id
         self._pending: dict[str, tuple[Intake, int]] = {}
-        self._inbox_left = _inbox.Taken((), ())
+        self.inbox = _inbox.Taken((), ())
         self._attach(header, vault_key)
         try:
             self.log.add("unlock", by="recovery key" if session.by_recovery_key else "passphrase")
@@ -244,7 +245,7 @@ class Vault:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What whoever works with the vault must know, in plain words: it was put back, say."""
-        return (*self._watch.warnings, *self.log.warnings, *self._inbox_left.warnings)
+        return (*self._watch.warnings, *self.log.warnings, *self.inbox.warnings)
 
     def log_entries(self, newest: int | None = None) -> list[Entry]:
         """Return what the log holds, by number; the newest so many, or all of it."""
@@ -554,8 +555,8 @@ class Vault:
         if private is None:
             raise VaultDamagedError(self.path, "the key of the inbox is damaged")
         told = progress or (lambda _done, _total: None)
-        self._inbox_left = _inbox.take_in(self, kem, private, told)
-        return self._inbox_left
+        self.inbox = _inbox.take_in(self, kem, private, told)
+        return self.inbox
 
     def waveform(self, recording_id: str) -> Recording:
         """Return a recording that decrypts what is asked of it; close it.
