@@ -171,6 +171,7 @@ class IdleDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Lock when nobody is there")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setFixedWidth(460)
         self.minutes = Choice(self)
         for choice in _CHOICES:
             self.minutes.addItem(f"{choice} minutes", choice)
@@ -188,6 +189,8 @@ class IdleDialog(QDialog):
         buttons.addWidget(button("Cancel", "", self, self.reject))
         buttons.addWidget(button("Keep", "primary", self, self.accept))
         rows = QVBoxLayout(self)
+        rows.setContentsMargins(32, 24, 32, 24)
+        rows.setSpacing(16)
         rows.addWidget(told)
         rows.addWidget(self.minutes)
         rows.addLayout(buttons)

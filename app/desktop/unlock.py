@@ -56,7 +56,7 @@ class UnlockView(QWidget):
     def __init__(self, path: Path, parent: QWidget) -> None:
         super().__init__(parent)
         self.setObjectName("view")
-        self._path = path
+        self.path = path
         self._closed = False
         self._task: Background | None = None
         self._pages = QWidget(self)
@@ -115,11 +115,11 @@ class UnlockView(QWidget):
         """Forget what was typed, and ask for what the vault needs."""
         for page in self._all:
             page.clear()
-        if not (self._path / _HEADER).exists():
+        if not (self.path / _HEADER).exists():
             self._show(self.create_page)
             return
         try:
-            self.passphrase_page.offer(user_names(self._path))
+            self.passphrase_page.offer(user_names(self.path))
         except VaultError as error:
             self.passphrase_page.refuse(f"{explain(error)}.")
         self._show(self.passphrase_page)
@@ -148,7 +148,7 @@ class UnlockView(QWidget):
         page.take_focus()
 
     def _open(self, passphrase: str, user: str) -> None:
-        opening = partial(Vault.open, self._path, passphrase, user=user or None, program=_PROGRAM)
+        opening = partial(Vault.open, self.path, passphrase, user=user or None, program=_PROGRAM)
         self._work(opening, partial(self._opened, passphrase))
 
     def _opened(self, passphrase: str, vault: Vault) -> None:
@@ -170,11 +170,11 @@ class UnlockView(QWidget):
         self.unlocked.emit(vault)
 
     def _recover(self, key: str) -> None:
-        opening = partial(Vault.open_with_recovery_key, self._path, key, program=_PROGRAM)
+        opening = partial(Vault.open_with_recovery_key, self.path, key, program=_PROGRAM)
         self._work(opening, self.unlocked.emit)
 
     def _create(self, passphrase: str) -> None:
-        making = partial(Vault.create, self._path, passphrase, program=_PROGRAM)
+        making = partial(Vault.create, self.path, passphrase, program=_PROGRAM)
         self._work(making, self._created)
 
     def _created(self, made: tuple[Vault, str]) -> None:

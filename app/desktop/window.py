@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
 from app.actions import ACTIONS, View
 from app.desktop.auto_lock import LOCK_AFTER, AutoLock, IdleDialog, Why, lock_after
 from app.desktop.background import Background
+from app.desktop.emergency import EmergencyBanner, EmergencyDialog
 from app.desktop.files import choose_recordings
 from app.desktop.intake import IntakeQueue
 from app.desktop.intake_line import IntakeLine
@@ -42,7 +43,7 @@ from app.desktop.worklist import WorklistView
 from app.drawing.theme import LIGHT, THEMES
 from app.faults import explain
 from app.report import ReportError
-from app.vault import NotAllowedError, VaultError
+from app.vault import ALLOWED, Action, NotAllowedError, VaultError
 from signals.recording import RecordingError
 from signals.scale import Scale
 
@@ -91,6 +92,8 @@ class MainWindow(QMainWindow):
         inside.setObjectName("view")
         self.views = QStackedWidget(inside)
         self.message = MessageBar(inside)
+        self.emergency = EmergencyBanner(inside)
+        self.emergency.over.connect(self._emergency_is_over)
         self.unlock_view = UnlockView(vault_path, self.views)
         self.worklist = WorklistView(self._theme, self.choose_files, self.views)
         self.reading = ReadingView(self._theme, Scale(), self.views)
@@ -107,6 +110,7 @@ class MainWindow(QMainWindow):
         rows = QVBoxLayout(inside)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(0)
+        rows.addWidget(self.emergency)
         rows.addWidget(self.message)
         rows.addWidget(self.views, 1)
         rows.addWidget(self.intake_line)
@@ -128,6 +132,7 @@ class MainWindow(QMainWindow):
         """Show what an open vault holds, and take in what waits."""
         self._vault = vault
         self.auto_lock.start()
+        self.emergency.watch(vault)
         self.intake = IntakeQueue(vault, self)
         self.intake.changed.connect(self.intake_line.show_state)
         self.intake.stored.connect(self._stored)
@@ -216,6 +221,7 @@ class MainWindow(QMainWindow):
 
     def _close_vault(self) -> None:
         self.auto_lock.stop()
+        self.emergency.watch(None)
         for dialog in self.findChildren(QDialog):
             dialog.close()
         self._forget()
@@ -230,6 +236,17 @@ class MainWindow(QMainWindow):
         self.intake_line.show_state(None)
         self.unlock_view.reset()
         self._show(View.UNLOCK)
+
+    def ask_for_emergency(self) -> None:
+        """Let somebody who may not read have one patient's recordings, and say so in red."""
+        if self._vault is None:
+            return
+        if Action.READ in ALLOWED[self._vault.session.role]:
+            self.message.say("You may read all recordings; there is no need for it.")
+            return
+        dialog = EmergencyDialog(self._vault, self)
+        dialog.opened.connect(self._emergency_is_open)
+        dialog.open()
 
     def toggle_theme(self) -> None:
         """Change between light and dark, and remember it."""
@@ -284,6 +301,16 @@ class MainWindow(QMainWindow):
 
     # inside
 
+    def _emergency_is_open(self) -> None:
+        self.emergency.look()
+        self.message.clear()
+        self._list_recordings()
+
+    def _emergency_is_over(self) -> None:
+        self.worklist.set_recordings([])
+        self.show_worklist()
+        self.message.say("The emergency access is over.")
+
     def _make_actions(self) -> dict[str, QAction]:
         reading = self.reading
         handlers: dict[str, Callable[[], object]] = {
@@ -295,6 +322,7 @@ class MainWindow(QMainWindow):
             "cancel": self._cancel,
             "lock": self.lock,
             "idle": self.choose_idle_minutes,
+            "emergency": self.ask_for_emergency,
             "quit": self.close,
             "next_finding": partial(reading.step_finding, 1),
             "previous_finding": partial(reading.step_finding, -1),
