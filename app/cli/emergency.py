@@ -35,9 +35,13 @@ def emergency_open(
     ],
     *,
     reason: Annotated[
-        str,
-        typer.Option(metavar="TEXT", help="Why; an administrator or auditor reads it afterwards."),
-    ],
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            show_default="asked for, which keeps it out of the history of the shell",
+            help="Why; an administrator or auditor reads it afterwards.",
+        ),
+    ] = None,
     vault: VaultOption = None,
     user: UserOption = None,
     passphrase_file: PassphraseFileOption = None,
@@ -56,7 +60,8 @@ def emergency_open(
         again = given_passphrase(passphrase_file, passphrase_command)
         if again is None:
             again = ask("Your passphrase once more: ")
-        emergency = opened.emergencies.open(patient, reason, again)
+        why = typer.prompt("Why", err=True) if reason is None else reason
+        emergency = opened.emergencies.open(patient, why, again)
     if json:
         say_json(asdict(emergency))
         return

@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 _PLACES = 16  # copies of one vault that are remembered, the one used last at the end
 _ALARM = "alarm"  # fact: what was noticed and not accepted yet
 _PARTS = {
-    "index older": "the list of recordings (index.db) was put back to an older state",
-    "index other": "the list of recordings (index.db) is not the one that this computer left there",
-    "keyring older": "the keys of the recordings (keyring.bin) were put back to an older state",
-    "header older": "the users and their passphrases (vault.json) were put back to an older state",
+    "older index.db": "the list of recordings (index.db) was put back to an older state",
+    "other index.db": "the list of recordings (index.db) is not the one that this computer left",
+    "older keyring.bin": "the keys of the recordings (keyring.bin) were put back to an older state",
+    "older vault.json": "users and passphrases (vault.json) were put back to an older state",
     "rows": "rows of the list of recordings (index.db) are of another time than the rest",
 }
 _ADVICE = (
@@ -190,12 +190,12 @@ class Watch:
         self._keyring.load()
         known = [state for state in (seen, now) if state]
         if any(self._keyring.generation < state.keyring_generation for state in known):
-            noticed.append("keyring older")
+            noticed.append("older keyring.bin")
         if any(header_revision(self._vault) < state.header_revision for state in known):
-            noticed.append("header older")
+            noticed.append("older vault.json")
         before = [part for part in alarm.split(", ") if part in _PARTS]
-        if "index older" in before:  # which new work may have made another one by now
-            noticed = [part for part in noticed if part != "index other"]
+        if "older index.db" in before:  # which new work may have made another one by now
+            noticed = [part for part in noticed if part != "other index.db"]
         self._noticed = tuple(part for part in _PARTS if part in {*before, *noticed})
         if seen is None:
             self._ledger.wait("first seen", None, {"computer": platform.node()})
@@ -283,18 +283,20 @@ def _index_parts(connection: apsw.Connection, seen: State | None, now: State | N
     if seen is None:
         return []
     if now is None or now.generation < seen.generation:
-        return ["index older"]
+        return ["older index.db"]
     if now.generation == seen.generation:
         same = (now.digest, now.seq, now.head) == (seen.digest, seen.seq, seen.head)
-        return [] if same else ["index other"]
+        return [] if same else ["other index.db"]
     head = connection.execute("SELECT hash FROM entry WHERE seq = ?", (seen.seq,)).get
     # A longer history that does not hold what was there is another one.
-    return [] if not seen.head or head == bytes.fromhex(seen.head) else ["index other"]
+    return [] if not seen.head or head == bytes.fromhex(seen.head) else ["other index.db"]
 
 
 def _told(parts: tuple[str, ...]) -> tuple[str, ...]:
     if not parts:
         return ()
-    if {"index older", "keyring older", "header older"} <= set(parts):
-        return (f"The whole vault was put back to an older state. {_ADVICE}",)
-    return tuple(f"{_PARTS[part][0].upper()}{_PARTS[part][1:]}. {_ADVICE}" for part in parts)
+    if {"older index.db", "older keyring.bin", "older vault.json"} <= set(parts):
+        said = "the whole vault was put back to an older state"
+    else:
+        said = ", and ".join(_PARTS[part] for part in parts)
+    return (f"{said[0].upper()}{said[1:]}. {_ADVICE}",)

@@ -111,6 +111,8 @@ def full_digest(connection: apsw.Connection) -> str | None:
 class RowSum:
     """Keeps generation and digest of one connection up to date.
 
+    A statement that fails must end its transaction: what it had changed until then is counted.
+
     Parameters
     ----------
     connection : apsw.Connection

@@ -185,10 +185,10 @@ def test_an_old_header_that_brings_a_removed_user_back_is_reported(
     for _ in range(3):
         with filled.open(path) as vault:
             (warning,) = vault.warnings
-            assert "the users and their passphrases (vault.json) were put back" in warning.lower()
+            assert "users and passphrases (vault.json) were put back" in warning.lower()
             vault.people.add(f"n{len(vault.people.users())}", Role.AUDITOR, "words of somebody")
     with filled.open(path) as vault:
-        assert vault.accept() == ("header older",)
+        assert vault.accept() == ("older vault.json",)
     with filled.open(path) as vault:
         assert vault.warnings == ()
 
