@@ -109,10 +109,6 @@ def take_out_row(connection: apsw.Connection, recording_id: str, sha256: str) ->
     if not connection.execute("SELECT 1 FROM recording WHERE patient_id = ?", (patient,)).get:
         connection.execute("DELETE FROM pattern WHERE patient_id = ?", (patient,))
         connection.execute("DELETE FROM patient WHERE id = ?", (patient,))
-        # Who opened it in an emergency stays; what was written about the patient does not.
-        connection.execute(
-            "UPDATE emergency SET reason = '', remark = NULL WHERE patient_id = ?", (patient,)
-        )
         _emergency.forget(connection, str(patient))
 
 

@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, Self
 
 import apsw
 
-from app.vault import _schema
+from app.vault import _rotation, _schema, _selftest
 from app.vault._audit import Ledger
 from app.vault._check import Damage, check
 from app.vault._creation import make_folders
 from app.vault._digest import full_digest, read_state, set_fact
 from app.vault._errors import NotAllowedError, VaultDamagedError, plain_errors
 from app.vault._files import sync_folder, writer_lock
-from app.vault._header import read_header, verify_header
+from app.vault._header import verify_header
 from app.vault._index import FILE as INDEX_FILE
 from app.vault._index import Index, index_errors, open_index, open_unverified
 from app.vault._keyring import FILE as KEYRING_FILE
 from app.vault._keyring import Keyring
 from app.vault._keys import Purpose, derive
 from app.vault._lost import Lost
+from app.vault._memory import forbid_dumps
 from app.vault._people import unlock, unlock_with_recovery_key
 from app.vault._repair import UNKNOWN, Mended, Repair
 from app.vault._salvage import salvaged_rows, tables_of
@@ -100,8 +101,10 @@ class Rescue:
 
     @classmethod
     def _opened(cls, path: Path, unlocked: Callable[[Path], tuple[Header, bytes, Session]]) -> Self:
+        forbid_dumps()
         path = Path(path)
-        read_header(path)  # is it a vault at all?
+        _rotation.settle(path)
+        _selftest.run(path)
         use = Use(path)
         try:
             return cls(path, *unlocked(path), use)

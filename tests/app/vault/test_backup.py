@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import signal
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -28,6 +30,7 @@ from app.vault import (
     VaultTooNewError,
     _backup,
     drill,
+    new_recovery_key,
     restore,
 )
 from app.vault._blobs import blob_path
@@ -40,6 +43,7 @@ from tests.app.vault.samples import (
     assert_whole,
     fill,
     make_recording,
+    old_vault,
     store,
 )
 from tests.app.vault.test_crash import _run
@@ -436,3 +440,44 @@ def test_a_backup_that_has_no_room_is_not_begun(
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: full)
     with pytest.raises(VaultError, match="no room for the backup"):
         restore(backed_up, tmp_path / "new", small.open)
+
+
+def test_the_manifest_is_signed_as_the_document_says(small: Filled, backed_up: Path) -> None:
+    (state,) = backed_up.glob("state-*")
+    text = (state / "manifest.json").read_bytes()
+    manifest = json.loads(text)
+    public = json.loads((state / "vault.json").read_text())["audit"]["public"]
+    unsigned = text.replace(manifest["signature"].encode(), b"")
+    Ed25519PublicKey.from_public_bytes(bytes.fromhex(public)).verify(
+        bytes.fromhex(manifest["signature"]), b"tracekeep-backup/1|" + unsigned
+    )
+    for path, size, sha256 in manifest["files"]:
+        folder = backed_up if path.startswith("blobs/") else state
+        data = (folder / path).read_bytes()
+        assert (len(data), hashlib.sha256(data).hexdigest()) == (size, sha256)
+
+
+def test_a_vault_of_version_1_is_backed_up_and_restored(tmp_path: Path) -> None:
+    old = old_vault("vault-1", tmp_path / "old")
+    with old.open(old.path) as vault:
+        vault.back_up(tmp_path / "backup")
+    assert restore(tmp_path / "backup", tmp_path / "new", old.open).recordings == 5
+    (path,) = (tmp_path / "backup").glob("state-*/manifest.json")
+    data = bytearray(path.read_bytes())
+    data[-4] ^= 1  # a digit of the HMAC
+    path.write_bytes(data)
+    with pytest.raises(VaultDamagedError, match="list of the backup's files"):
+        restore(tmp_path / "backup", tmp_path / "other", old.open)
+
+
+def test_a_backup_outlives_a_change_of_the_vault_key(small: Filled, tmp_path: Path) -> None:
+    path = small.copy(tmp_path)
+    key = new_recovery_key()
+    with small.open(path) as vault:
+        vault.back_up(tmp_path / "backup")
+        vault.rotate(key)
+        assert vault.back_up(tmp_path / "backup").copied == 3  # and no blob again
+    seen = drill(tmp_path / "backup", lambda path: Vault.open_with_recovery_key(path, key))
+    assert seen.recordings == 2
+    with pytest.raises(VaultLockedError):
+        drill(tmp_path / "backup", small.open)

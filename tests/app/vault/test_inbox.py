@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA512
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PrivateKey, Suite
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -29,6 +32,8 @@ from app.vault._waveform import write_waveform
 from app.vault.dropbox import Address, seal
 from app.vault.roles import Role, Session
 from signals.recording import ArrayRecording
+from tests.app.vault import decoder
+from tests.app.vault.decoder import Decoder
 from tests.app.vault.faults import NEVER, Fault, install
 from tests.app.vault.samples import (
     MARKER,
@@ -631,3 +636,37 @@ def test_both_ways_of_sealing(kem: Kem, tmp_path: Path) -> None:
         )
         assert opened.report == make_report(recording)
         assert opened.patient == recording.patient
+
+
+def test_the_second_reader_opens_what_was_sealed(small: Filled, tmp_path: Path) -> None:
+    """By what the document says, and nothing of ours."""
+    path = small.copy(tmp_path)
+    with small.open(path) as vault:
+        file = _drop(path, vault.inbox_address)
+        reader = Decoder(path, recovery_key=small.recovery_key)
+        private = reader.private("inbox")
+    data = file.read_bytes()
+    kem, sealed_bytes = {1: ("x25519", 80), 2: ("mlkem768-x25519", 1168)}[data[16]]
+    assert json.loads((path / "vault.json").read_text())["inbox"]["suite"] == kem
+    assert data[:16] == b"tracekeep-inbox1"
+    assert data[17:33].hex() == reader.vault_id
+    assert data[33:49].hex() == file.stem
+    half = X25519PrivateKey.from_private_bytes(private[-32:])
+    if kem == "x25519":
+        suite, opener = Suite(KEM.X25519, KDF.HKDF_SHA512, AEAD.AES_256_GCM), half
+    else:
+        suite = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA512, AEAD.AES_256_GCM)
+        seed = MLKEM768PrivateKey.from_seed_bytes(private[:-32])
+        opener = MLKEM768X25519PrivateKey(seed, half)
+    info = b"tracekeep-vault/2|inbox-key|" + data[:49]
+    key = suite.decrypt(data[49 : 49 + sealed_bytes], opener, info)
+    context = f"tracekeep-vault/2|{reader.vault_id}|inbox|{file.stem}".encode()
+    content = decoder.decrypt(key, context, data[49 + sealed_bytes :])
+    (length,) = struct.unpack("<I", content[-4:])
+    facts = json.loads(content[-4 - length : -4])
+    assert facts["patient"]["name"] == MARKER
+    assert facts["waveform"] + facts["report"] + length + 4 == len(content)
+    report = content[facts["waveform"] :][: facts["report"]]
+    assert json.loads(report) == json.loads(make_report(make_recording(7, 2000)).to_json())
+    header = json.loads(content[4 : 4 + int.from_bytes(content[:4], "little")])
+    assert header["name"] == "record-7"
