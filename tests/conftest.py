@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
 from pathlib import Path
@@ -24,6 +25,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # What a vault keeps outside itself is not to be mixed up with that of the user who runs the tests.
 _state = tempfile.TemporaryDirectory(prefix="tracekeep-tests-")
 os.environ["XDG_STATE_HOME"] = _state.name
+_computers = itertools.count()
 
 
 def _recordings() -> Path | None:
@@ -37,6 +39,12 @@ def _cheapest_guesses() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("app.vault._people.measured_cost", _keys.Stretching)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _new_computer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be on a computer that has seen no vault: copies of one are not taken for it put back."""
+    monkeypatch.setenv("XDG_STATE_HOME", f"{_state.name}/{next(_computers)}")
 
 
 @pytest.fixture(scope="session")

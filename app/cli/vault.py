@@ -207,6 +207,10 @@ def _verdict(result: CheckResult) -> str:
 def _show_recovery_key(key: str) -> None:
     """Show a recovery key, and where there is somebody to ask, have it typed back."""
     say(f"Recovery key:\n\n    {key}\n")
+    if sys.stdout.isatty() and "utf" in sys.stdout.encoding.lower():
+        from app.cli.qr import qr_lines
+
+        say("\n".join(qr_lines(key)))
     sys.stdout.flush()
     note(
         "Write the recovery key down now and keep it away from this computer.\n"

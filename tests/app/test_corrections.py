@@ -65,7 +65,7 @@ def analysed() -> list[tuple[ArrayRecording, Report]]:
 def case(
     analysed: list[tuple[ArrayRecording, Report]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Case]:
-    monkeypatch.setattr("app.vault._creation.stretch", lambda *_: bytes(32))
+    monkeypatch.setattr("app.vault._people.stretch", lambda *_: bytes(32))
     vault, _ = Vault.create(tmp_path / "v", "correct horse")
     with vault:
         ids = [vault.commit(vault.intake().store(*one)).id for one in analysed]
@@ -120,7 +120,7 @@ def test_what_the_analysis_skipped_wrongly_is_as_reported_too(
 
     monkeypatch.setattr(MeasuredBeats, "unchanged", all_of_them)
     monkeypatch.setattr("ml.adaptive.PROBATION", 0)
-    monkeypatch.setattr("app.vault._creation.stretch", lambda *_: bytes(32))
+    monkeypatch.setattr("app.vault._people.stretch", lambda *_: bytes(32))
     recording = _recording(1, "A1")
     report = analyze_recording(recording)
     vault, _ = Vault.create(tmp_path / "v", "correct horse")

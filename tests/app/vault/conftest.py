@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -15,9 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-_numbers = itertools.count()
-
-
 @pytest.fixture(autouse=True, scope="session")
 def _argon2_once() -> Iterator[None]:
     """Remember what Argon2id gave; the parameters and the results stay the real ones."""
@@ -25,15 +21,6 @@ def _argon2_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_people, "stretch", remembered)
         yield
-
-
-@pytest.fixture(autouse=True)
-def _new_computer(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Be on a computer that has seen no vault: copies of one are not taken for it put back."""
-    place = tmp_path_factory.getbasetemp() / f"state-{next(_numbers)}"
-    monkeypatch.setenv("XDG_STATE_HOME", str(place))
 
 
 @pytest.fixture(scope="session")
