@@ -181,11 +181,13 @@ class Vault:
         path = Path(path)
         _selftest.run(path)
         vault_key, recovery_key = make(path, passphrase, user)
+        use = Use(path)
         try:
             header = read_header(path)
             session = session_of(header.users[0], program)
-            return cls(path, header, vault_key, session, Use(path)), recovery_key
+            return cls(path, header, vault_key, session, use), recovery_key
         except BaseException:
+            use.close()
             # Complete or not: a vault whose recovery key nobody has seen must not stay.
             shutil.rmtree(path, ignore_errors=True)
             raise
