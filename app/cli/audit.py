@@ -120,21 +120,25 @@ def audit_export(
 
     The file is not encrypted. It names users and the ids of recordings, and no patient.
 
-    With --json: {"path", "public_key", "entries"}.
+    With --json: {"path", "public_key", "entries", "head": the hash of the last entry}.
     """
     access = Access(vault, passphrase_file, passphrase_command, recovery_key_file, user)
     with access.open() as opened:
         lines = list(opened.export_log())
         public_key = opened.log.public_key
-        n_entries = len(opened.log_entries())
+        last = opened.log_entries(1)[0]
     _write(file, lines)
     if json:
-        say_json({"path": str(file.absolute()), "public_key": public_key, "entries": n_entries})
+        facts = {"path": str(file.absolute()), "public_key": public_key}
+        say_json({**facts, "entries": last.seq, "head": last.hash})
         return
-    say(f"{n_entries} entries of the log are in {file}\n\nPublic key:\n\n    {public_key}\n")
+    say(f"{last.seq} entries of the log are in {file}\n\nPublic key:\n\n    {public_key}\n")
+    say(f"Hash of entry {last.seq}:\n\n    {last.hash}\n")
     note(
         "Keep the public key apart from the file: it is what the file is verified with\n"
-        f"(tracekeep audit verify --file {file} --public-key {public_key[:8]}...)."
+        f"(tracekeep audit verify --file {file} --public-key {public_key[:8]}...).\n"
+        "The hash, noted down, tells later whether the log of the vault still is this one\n"
+        "(tracekeep audit show --json)."
     )
 
 

@@ -113,7 +113,9 @@ def test_export_overwrites_nothing(tracekeep: Run, vault: Place, tmp_path: Path)
     facts = json.loads(
         tracekeep("audit", "export", tmp_path / "b", *vault.options, "--json").stdout
     )
-    assert set(facts) == {"path", "public_key", "entries"}
+    assert set(facts) == {"path", "public_key", "entries", "head"}
+    log = json.loads(tracekeep("audit", "show", *vault.options, "--json").stdout)["entries"]
+    assert log[facts["entries"] - 1]["hash"] == facts["head"]
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\n", b"{}\n", b"x"])
