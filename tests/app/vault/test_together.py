@@ -37,7 +37,11 @@ def test_programs_that_write_at_once_lose_nothing(filled: Filled, tmp_path: Path
         assert max(count.result() for count in counts) == 32
     with filled.open(path) as vault:
         assert {one.name for one in vault.recordings()} >= {f"record-{n}" for n in range(100, 130)}
-        assert vault.check(1.0).damages == ()
+        result = vault.check(1.0)
+        assert (result.damages, result.warnings, vault.warnings) == ((), (), ())
+        assert vault.verify_log().flaws == ()
+        added = [entry for entry in vault.log_entries() if entry.action == "add"]
+        assert len(added) == 32
     assert list((path / "pending").iterdir()) == []
 
 
