@@ -158,6 +158,7 @@ def test_a_backup_killed_at_any_step_leaves_the_older_one_good(
 ) -> None:
     path = _with_an_older_backup(small, tmp_path)
     shutil.copytree(tmp_path / "backup", tmp_path / "older")
+    pristine = shutil.copytree(path, tmp_path / "pristine")
     code, told = _run(_back_up, path, small.recovery_key, NEVER)
     assert code == 0
     steps = told[-1]
@@ -167,6 +168,8 @@ def test_a_backup_killed_at_any_step_leaves_the_older_one_good(
     for at in range(steps):
         shutil.rmtree(tmp_path / "backup")
         shutil.copytree(tmp_path / "older", tmp_path / "backup")
+        shutil.rmtree(path)  # its log would grow from run to run, and with it the steps
+        shutil.copytree(pristine, path)
         code, told = _run(_back_up, path, small.recovery_key, at)
         assert code == -signal.SIGKILL
         names = _names(small, tmp_path)
