@@ -12,6 +12,7 @@ import hmac
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from app.vault import _search
 from app.vault._keys import KEY_BYTES, Purpose, derive
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def full_digest(connection: apsw.Connection) -> str | None:
     total = 0
     tables = connection.execute(
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        f" AND name NOT LIKE '{_search.PREFIX}%'"
     ).fetchall()
     try:
         for table in (str(name) for (name,) in tables):
@@ -157,7 +159,7 @@ class RowSum:
         self._key = None
 
     def _note(self, update: apsw.PreUpdate) -> None:
-        if self._key is None:
+        if self._key is None or update.table_name.startswith(_search.PREFIX):
             return
         try:
             if update.old is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
+from app.vault import _search
 from app.vault._digest import WITH_SUM, full_digest, set_fact
 from app.vault._keys import KEY_BYTES
 
@@ -85,7 +86,7 @@ CREATE TABLE blob (
     size INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX blob_by_recording ON blob (recording_id);
-{_PATTERN}{_LOG}"""
+{_PATTERN}{_LOG}{_search.TABLES}"""
 
 
 def make_tables(connection: apsw.Connection, vault_id: str) -> None:
@@ -110,6 +111,8 @@ def migrate(connection: apsw.Connection) -> None:
         connection.execute(_PATTERN)
         part_the_doubtful(connection)
     connection.execute(_LOG)
+    connection.execute(_search.TABLES)
+    connection.execute(_search.FILL)
     _begin_to_count(connection)
     connection.pragma("user_version", VERSION)
 

@@ -377,11 +377,23 @@ class Vault:
             warnings += self._watch.rows_warning()
         return replace(result, warnings=warnings)
 
-    def recordings(self) -> list[StoredRecording]:
-        """Return what is stored, newest first."""
+    def recordings(self, most: int = -1) -> list[StoredRecording]:
+        """Return what is stored, newest first; all of it where `most` is negative."""
         self.require(Action.READ)
-        recordings = self._index.recordings()
-        return recordings if self._may_read_all else self.emergencies.readable(recordings)
+        if self._may_read_all:
+            return self._index.recordings(most)
+        readable = self.emergencies.readable(self._index.recordings())
+        return readable if most < 0 else readable[:most]
+
+    def search(self, text: str, most: int = 50) -> list[StoredRecording]:
+        """Return the recordings that have all words of a text, newest first.
+
+        Words of the recording's name, of the patient's name, code and birth date, and of what was
+        found; they may be cut short.
+        """
+        self.require(Action.READ)
+        found = self._index.search(text, most)
+        return found if self._may_read_all else self.emergencies.readable(found)
 
     def recording(self, id_or_prefix: str) -> StoredRecording:
         """Return the one recording whose id begins so.
