@@ -42,8 +42,9 @@ ORDER BY r.added_at;
 def condition(text: str) -> str | None:
     """Return what the full-text table is asked for the words of `text`; None if it has none.
 
-    All of them are to be there. They may be cut short: "atr fib" finds atrial fibrillation. Case
-    and accents do not matter.
+    All of them are to be there. They may be cut short, but for numbers: "atr fib" finds atrial
+    fibrillation. Case and accents do not matter.
     """
     words = _WORD.findall(text)
-    return " ".join(f'text: "{word}"*' for word in words) if words else None
+    asked = (f'text: "{word}"{"" if word.isdecimal() else "*"}' for word in words)
+    return " ".join(asked) if words else None
