@@ -202,6 +202,8 @@ class Decoder:
         )
         total = 0
         for (table,) in self.rows("SELECT name FROM sqlite_schema WHERE type = 'table'"):
+            if table.startswith("words"):
+                continue
             for row in self.rows(f"SELECT * FROM {table}"):
                 if (table, row[0]) == ("fact", "digest"):
                     continue
