@@ -115,6 +115,10 @@ def restore(
         say_json({**asdict(made), "path": str(made.path.absolute())})
         return
     say(f"The vault is restored: {new}\nIt is {_as_of(made)}")
+    note(
+        "If newer states of it were used on this computer, it says that it was put back in time "
+        "until an administrator accepts that: tracekeep vault accept"
+    )
 
 
 def drill(

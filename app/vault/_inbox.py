@@ -40,7 +40,7 @@ _PART = 4 << 20  # bytes
 _UNFINISHED = re.compile(r"\.[0-9a-f]{32}\.tmp")
 _MOST_CHANNELS = 4096
 _LARGEST_HEADER = 64 << 20  # bytes
-_LARGEST_REPORT = 1 << 30  # bytes
+_LARGEST_REPORT = 256 << 20  # bytes
 _INT32 = range(-(2**31), 2**31)
 
 

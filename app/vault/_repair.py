@@ -122,7 +122,7 @@ class Repair:
         spare = set(keys) - self._index.recording_ids() - set(dict(pending(self._vault)))
         if spare:
             self._keyring.remove(*spare)
-            self.tell(KEYRING_FILE, f"{len(spare)} keys that open nothing were taken out")
+            self.tell(KEYRING_FILE, f"keys that open nothing were taken out: {len(spare)}")
 
     def tell(self, what: str, outcome: str, one: StoredRecording | None = None) -> None:
         """Note what was done, for the user with names, for the folder without."""
@@ -267,7 +267,7 @@ class Repair:
         for id_, blobs in found.items():
             if id_ in listed:
                 _replace_blobs(self._index, id_, [*self._index.blobs(id_), *blobs])
-                self.tell(f"recording {id_}", f"{len(blobs)} of its files were found again")
+                self.tell(f"recording {id_}", f"files of it that were found again: {len(blobs)}")
             else:
                 self._list_again(id_, keys[id_], blobs)
 

@@ -201,8 +201,8 @@ class Rescue:
             saved, state = keyring.salvage(), index.state()
             keyring.make(saved, state.keyring_generation if state else 0)
             outcome = (
-                f"{error.problem}; {len(saved)} keys could be saved. Recordings without their key "
-                "cannot be read by anybody; a backup has the keys"
+                f"{error.problem}; keys that could be saved: {len(saved)}. Recordings without "
+                "their key cannot be read by anybody; a backup has the keys"
             )
             lost.tell(f"{KEYRING_FILE}: {outcome}")
             return [Mended(KEYRING_FILE, None, "", "", outcome)]
@@ -233,7 +233,7 @@ class Rescue:
             self._path.with_name(INDEX_FILE + side).unlink(missing_ok=True)  # lost/ has a copy
         new.replace(self._path)
         sync_folder(self._vault)
-        outcome = f"{problem}; {saved} recordings could be read from it"
+        outcome = f"{problem}; {saved} recording{'' if saved == 1 else 's'} could be read from it"
         if not saved:
             outcome += ". Whose recordings they are is told by a backup only"
         lost.tell(f"{INDEX_FILE}: {outcome}")

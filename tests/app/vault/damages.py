@@ -177,7 +177,7 @@ LIBRARY = {
     ),
     "row of a file lost": Damaged(
         _sql("DELETE FROM blob WHERE kind = 'report-1'"),
-        "the index names no report-1 for this recording", "of its files were found again",
+        "the index names no report-1 for this recording", "files of it that were found again: 1",
     ),
     "files of strangers": Damaged(
         _strange_files, "no recording knows this file", "no recording knows this file"

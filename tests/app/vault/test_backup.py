@@ -133,16 +133,23 @@ def _back_up(path: Path, recovery_key: str, told: Callable[[str], None]) -> None
         told("made")
 
 
-def _with_an_older_backup(small: Filled, to: Path) -> Path:
+def _with_an_older_backup(small: Filled, to: Path) -> tuple[Path, Callable[[], None]]:
+    """Return a vault that has changed since its backup, and what puts both back to that."""
     path = small.copy(to)
-    shutil.rmtree(to / "backup", ignore_errors=True)
-    shutil.rmtree(to / "restored", ignore_errors=True)
     with small.open(path) as vault:
         vault.back_up(to / "backup")
         store(vault, make_recording(7, 500))
         erased = next(one.id for one in vault.recordings() if one.name == "record-2")
         vault.erase(erased, whole_patient=True)
-    return path
+    for name in ("backup", path.name):
+        shutil.copytree(to / name, to / f"older {name}")
+
+    def back_in_time() -> None:
+        for name in ("backup", path.name):
+            shutil.rmtree(to / name)
+            shutil.copytree(to / f"older {name}", to / name)
+
+    return path, back_in_time
 
 
 def _names(small: Filled, to: Path) -> set[str]:
@@ -156,20 +163,15 @@ def _names(small: Filled, to: Path) -> set[str]:
 def test_a_backup_killed_at_any_step_leaves_the_older_one_good(
     small: Filled, tmp_path: Path
 ) -> None:
-    path = _with_an_older_backup(small, tmp_path)
-    shutil.copytree(tmp_path / "backup", tmp_path / "older")
-    pristine = shutil.copytree(path, tmp_path / "pristine")
+    path, back_in_time = _with_an_older_backup(small, tmp_path)
     code, told = _run(_back_up, path, small.recovery_key, NEVER)
     assert code == 0
     steps = told[-1]
     assert isinstance(steps, int)
     old, new = {"record-1", "record-2"}, {"record-1", "record-7"}
     seen = set()
-    for at in range(steps):
-        shutil.rmtree(tmp_path / "backup")
-        shutil.copytree(tmp_path / "older", tmp_path / "backup")
-        shutil.rmtree(path)  # its log would grow from run to run, and with it the steps
-        shutil.copytree(pristine, path)
+    for at in [*range(0, steps - 30, 4), *range(steps - 30, steps)]:
+        back_in_time()
         code, told = _run(_back_up, path, small.recovery_key, at)
         assert code == -signal.SIGKILL
         names = _names(small, tmp_path)
@@ -188,12 +190,10 @@ def test_a_backup_killed_at_any_step_leaves_the_older_one_good(
 def test_a_full_disk_at_any_step_leaves_the_older_one_good(
     small: Filled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = _with_an_older_backup(small, tmp_path)
-    shutil.copytree(tmp_path / "backup", tmp_path / "older")
+    path, back_in_time = _with_an_older_backup(small, tmp_path)
     failed = 0
-    for at in range(NEVER):
-        shutil.rmtree(tmp_path / "backup")
-        shutil.copytree(tmp_path / "older", tmp_path / "backup")
+    for at in range(0, NEVER, 2):
+        back_in_time()
         fault = Fault(at, kill=False)
         told: list[str] = []
         with monkeypatch.context() as patch:
@@ -215,7 +215,7 @@ def test_a_full_disk_at_any_step_leaves_the_older_one_good(
 def test_an_erased_patient_is_in_no_later_state_of_the_backup(
     small: Filled, tmp_path: Path
 ) -> None:
-    path = _with_an_older_backup(small, tmp_path)
+    path, _ = _with_an_older_backup(small, tmp_path)
     with small.open(path) as vault:
         gone = set(restored_keys(small, tmp_path)) - set(vault._keyring.load().values())
         made = vault.back_up(tmp_path / "backup")

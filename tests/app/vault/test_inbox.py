@@ -534,6 +534,52 @@ def test_a_sealed_header_report_or_facts_of_anything_are_refused(
         _refused(opened, *_sealed_by_a_stranger(address, *parts, tail))
 
 
+def _leaves(value: object, way: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    if isinstance(value, dict):
+        return [way, *(leaf for k, v in value.items() for leaf in _leaves(v, (*way, k)))]
+    if isinstance(value, list):
+        return [way, *(leaf for k, v in enumerate(value) for leaf in _leaves(v, (*way, k)))]
+    return [way]
+
+
+_HOSTILE = [None, -1, 0, 5, 99, 10**30, 1e308, -0.5, "", "x", "\ud800", [], {}, [[]], True]
+
+
+def test_a_report_with_any_hostile_value_keeps_nobody_from_opening(
+    small: Filled, address: Address, tmp_path: Path
+) -> None:
+    """It is refused, or harmless; the vault opens, and what is listed can be read."""
+    path = small.copy(tmp_path)
+    waveform, report, _ = _content(lambda _header: None)
+    values = json.loads(report)
+    vault = small.open(path)
+    taken = 0
+    for n, way in enumerate(_leaves(values)[1:]):
+        for k, hostile in enumerate(_HOSTILE):
+            changed = json.loads(report)
+            changed["provenance"]["input_sha256"] = f"{n:032x}{k:032x}"
+            place = changed
+            for step in way[:-1]:
+                place = place[step]
+            place[way[-1]] = hostile
+            text = json.dumps(changed).encode()
+            facts = _facts(waveform, text)
+            name, data = _sealed_by_a_stranger(
+                address, waveform, text, facts, TAIL.pack(len(facts))
+            )
+            (path / "inbox" / name).write_bytes(data)
+            result = vault.take_in_inbox()
+            taken += len(result.recordings)
+            for one in result.recordings:
+                vault.report(one.id)
+            for left in result.left:
+                (path / "inbox" / left.name).unlink()
+    assert taken < 400
+    assert vault.check(1.0).damages == ()
+    assert len(vault.recordings()) == taken + 2
+    vault.close()
+
+
 # What came twice.
 
 
