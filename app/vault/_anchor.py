@@ -247,7 +247,7 @@ class Watch:
                 set_fact(connection, _ALARM, None)
                 set_fact(connection, "keyring_generation", self._keyring.generation)
                 set_fact(connection, "header_revision", header_revision(self._vault))
-                self._index.sum_anew()
+                self._index.rows.sum_anew()
         except BaseException:
             self._noticed = noticed
             raise

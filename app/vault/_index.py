@@ -18,10 +18,10 @@ from urllib.parse import quote
 
 import apsw
 
-from app.vault import _schema, _search
+from app.vault import _patterns, _schema, _search
 from app.vault._audit import AuditLog
 from app.vault._blobs import BlobFile
-from app.vault._digest import RowSum, read_state
+from app.vault._digest import RowSum, fact, read_state
 from app.vault._errors import (
     AlreadyStoredError,
     UnknownRecordingError,
@@ -31,7 +31,6 @@ from app.vault._errors import (
     plain_errors,
 )
 from app.vault._files import PATIENCE_S, create
-from ml.personal import PatternError, PersonalPattern
 from signals.recording import Patient
 
 if TYPE_CHECKING:
@@ -41,8 +40,10 @@ if TYPE_CHECKING:
     from app.vault._anchor import Watch
     from app.vault._audit import Ledger
     from app.vault._digest import State
+    from ml.personal import PersonalPattern
 
 FILE = "index.db"
+_IMMUTABLE = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
 _SOON_S = 1.0  # how long reading waits for a writer, to note in the log what is read
 _CACHE_KIB = 16 * 1024  # decrypted pages; with 2 MiB a search of 100,000 takes twice as long
 _SHARED_MEMORY = 32 * 1024  # bytes that SQLite makes beside a write-ahead log that it shares
@@ -168,8 +169,7 @@ def _connect(
     """
     name, flags = str(path), apsw.SQLITE_OPEN_READWRITE
     if at_rest:
-        name = f"file:{quote(name)}?immutable=1"
-        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        name, flags = f"file:{quote(name)}?immutable=1", _IMMUTABLE
     connection = apsw.Connection(name, flags=flags)
     try:
         if alone:
@@ -218,16 +218,15 @@ def _assert_encrypted(connection: apsw.Connection, path: Path, vault_id: str) ->
         raise VaultTooNewError(
             path, "the index was made by a newer version of the program: update the program"
         )
-    canary = connection.execute("SELECT value FROM fact WHERE name = 'vault_id'").get
-    if canary != vault_id:
+    if fact(connection, "vault_id") != vault_id:  # the canary
         raise VaultDamagedError(path, "the index belongs to another vault")
 
 
 def _is_at_rest(path: Path) -> bool:
     """Return whether the disk can only be read, and holds all that was written, in the index."""
     log = path.with_name(path.name + "-wal")
-    read_only = os.statvfs(path.parent).f_flag & os.ST_RDONLY
-    return bool(read_only) and not (log.exists() and log.stat().st_size)
+    whole = not (log.exists() and log.stat().st_size)
+    return whole and bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY)
 
 
 def _is_full(path: Path) -> bool:
@@ -285,7 +284,7 @@ class Index:
         self._path = path
         self._connection = connection
         self._log = ledger
-        self._sum = RowSum(connection, marks)
+        self.rows = RowSum(connection, marks)
         self.watch: Watch | None = None  # told of each transaction
         self._mutex = threading.RLock()
         self._closed = False
@@ -308,12 +307,12 @@ class Index:
                 # One that begins by reading fails if a log is emptied before it writes.
                 connection.execute("BEGIN IMMEDIATE")
                 _schema.migrate(connection)
-                self._sum.begin(connection)
+                self.rows.begin(connection)
                 self._log.begin(connection)
                 yield connection
                 if self.watch:
                     self.watch.before_commit(connection)
-                self._sum.finish(connection)
+                self.rows.finish(connection)
                 state = read_state(connection)
                 connection.execute("COMMIT")
             except BaseException:
@@ -321,15 +320,11 @@ class Index:
                     connection.execute("ROLLBACK")
                 raise
             finally:
-                self._sum.end()
+                self.rows.end()
                 connection.set_busy_timeout(round(PATIENCE_S * 1000))
             self._log.committed()
             if self.watch and state:
                 self.watch.committed(state)
-
-    def sum_anew(self) -> None:
-        """Take all rows as they are when the transaction under way ends."""
-        self._sum.sum_anew()
 
     def state(self) -> State | None:
         """Return where the index stands; None if it is of a version that did not count."""
@@ -414,7 +409,7 @@ class Index:
     def find_input(self, sha256: str) -> StoredRecording | None:
         """Return the recording that came from this content, if it is stored."""
         with self._use() as connection:
-            row = connection.execute(_COLUMNS + "WHERE r.input_sha256 = ?", (sha256,)).fetchone()
+            row = connection.execute(_COLUMNS + "WHERE r.input_sha256 = ?", (sha256,)).get
         return _stored(row) if row else None
 
     def blobs(self, recording_id: str) -> list[BlobFile]:
@@ -459,63 +454,19 @@ class Index:
             self._log.enter(connection, "add", recording.id)
 
     def pattern(self, recording_id: str) -> PersonalPattern | None:
-        """Return what was learned about the patient of a recording.
-
-        Raises
-        ------
-        VaultDamagedError
-            If that is not what the vault kept.
-        """
+        """Return what was learned about the patient of a recording; see `_patterns.read`."""
         with self._use() as connection:
-            if _schema.version(connection) < _schema.WITH_PATTERNS:
-                return None
-            # as bytes: what is no UTF-8 is to be found out below
-            text = connection.execute(
-                "SELECT CAST(p.text AS BLOB) FROM pattern AS p JOIN recording USING (patient_id) "
-                "WHERE recording.id = ?",
-                (recording_id,),
-            ).get
-            inputs = _inputs_of_patient(connection, recording_id)
-        if text is None:
-            return None
-        try:
-            pattern = PersonalPattern.from_json(text)
-        except PatternError as error:
-            raise VaultDamagedError(
-                self._path, "what was learned about the patient is damaged"
-            ) from error
-        if not _recordings_of(pattern) <= inputs:
-            raise VaultDamagedError(
-                self._path, "what was learned about the patient is of somebody else"
-            )
-        return pattern
+            return _patterns.read(self._path, connection, recording_id)
 
     def keep_pattern(self, recording_id: str, pattern: PersonalPattern | None) -> None:
-        """Replace what was learned about the patient of a recording, or delete it.
+        """Replace what was learned about a patient, or delete it; see `_patterns.keep`.
 
         The caller holds the writer lock.
-
-        Raises
-        ------
-        ValueError
-            If it was learned on a recording that is not of that patient.
         """
         with self._writing() as connection:
             n_corrections = len(pattern.lessons) if pattern else 0
             self._log.enter(connection, "correct", recording_id, corrections=n_corrections)
-            if pattern is None or not pattern.lessons:
-                connection.execute(
-                    "DELETE FROM pattern WHERE patient_id IN "
-                    "(SELECT patient_id FROM recording WHERE id = ?)",
-                    (recording_id,),
-                )
-                return
-            if not _recordings_of(pattern) <= _inputs_of_patient(connection, recording_id):
-                raise ValueError("a pattern is kept with the patient that it was learned on")
-            connection.execute(
-                "INSERT OR REPLACE INTO pattern SELECT patient_id, ? FROM recording WHERE id = ?",
-                (pattern.to_json(), recording_id),
-            )
+            _patterns.keep(connection, recording_id, pattern)
 
     def problems(self) -> list[str]:
         """Return what SQLite's own checks find wrong; every page is read and authenticated."""
@@ -558,20 +509,6 @@ class Index:
             finally:
                 with suppress(apsw.FullError):  # it tries once more to empty the log
                     self._connection.close()
-
-
-def _inputs_of_patient(connection: apsw.Connection, recording_id: str) -> set[str]:
-    """Return the content of each recording of the patient of one."""
-    rows = connection.execute(
-        "SELECT input_sha256 FROM recording WHERE patient_id IN "
-        "(SELECT patient_id FROM recording WHERE id = ?)",
-        (recording_id,),
-    )
-    return {row[0] for row in rows}
-
-
-def _recordings_of(pattern: PersonalPattern) -> set[str]:
-    return {correction.recording for correction in pattern.corrections}
 
 
 def _stored(row: tuple[Any, ...]) -> StoredRecording:
