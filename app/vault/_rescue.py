@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import apsw
 
-from app.vault import _rotation, _schema, _selftest
+from app.vault import _rotation, _schema, _search, _selftest
 from app.vault._audit import Ledger
 from app.vault._check import Damage, check
 from app.vault._creation import make_folders
@@ -255,6 +255,8 @@ class Rescue:
                 _make_consistent(fresh)
                 if _schema.version(damaged) < _schema.WITH_PATTERNS:
                     _schema.part_the_doubtful(fresh)
+                fresh.execute(f"DELETE FROM {_search.PREFIX}")  # made anew, of what is there now
+                fresh.execute(_search.FILL)
                 state = read_state(fresh)
                 assert state is not None
                 set_fact(fresh, "generation", state.generation + 1)
@@ -268,7 +270,8 @@ def _copy_table(damaged: apsw.Connection, fresh: apsw.Connection, table: str) ->
     for row in salvaged_rows(damaged, table):
         if row[0] != "vault_id":  # which is there, and what it must be
             marks = ", ".join("?" * len(row))
-            fresh.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", row)
+            instead = "REPLACE" if table == "fact" else "IGNORE"
+            fresh.execute(f"INSERT OR {instead} INTO {table} VALUES ({marks})", row)
 
 
 def _make_consistent(connection: apsw.Connection) -> None:

@@ -14,6 +14,7 @@ from app.vault import NotAllowedError, UnknownRecordingError, Vault, VaultDamage
 from app.vault._blobs import blob_path, open_blob
 from app.vault._keys import Purpose, derive
 from app.vault.roles import Role, Session
+from signals.recording import Patient
 from tests.app.vault.faults import NEVER, Fault, install
 from tests.app.vault.samples import (
     MARKER,
@@ -123,6 +124,36 @@ def test_nothing_of_an_erased_patient_is_left(known: Filled, tmp_path: Path) -> 
     with known.open(known.path) as vault:
         pages = decrypted_pages(known.path, vault)
         assert not [gone for gone in _secrets(known.recordings[0]) if gone in pages]
+
+
+_WORDS = (b"xaverquint", b"ypsilanti", b"fjordblick", b"4711qxwvz")
+
+
+def _pieces(path: Path, vault: Vault) -> set[bytes]:
+    """Return which words of a patient are in the index: the end of one is enough, in any case.
+
+    The full-text table keeps words in lower case, without what they have in common with the word
+    before.
+    """
+    pages = decrypted_pages(path, vault).lower()
+    return {word for word in _WORDS if word[4:] in pages}
+
+
+def test_no_word_of_an_erased_patient_is_left_in_the_full_text_table(known: Filled) -> None:
+    with known.open(known.path) as vault:
+        for seed in range(30, 60):  # so that the table has more than one level
+            store(vault, make_recording(seed, 300))
+        someone = make_recording(20, 300)
+        someone.patient = Patient("Xaverquint Ypsilanti-Fjordblick", "4711qxwvz")
+        stored = store(vault, someone)
+        for seed in range(60, 90):
+            store(vault, make_recording(seed, 300))
+        assert _pieces(known.path, vault) == set(_WORDS)
+        assert [one.id for one in vault.search("ypsil")] == [stored.id]
+        vault.erase(stored.id, whole_patient=True)
+        assert _pieces(known.path, vault) == set()
+        assert vault.search("ypsil") == []
+        assert vault.check(1.0).damages == ()
 
 
 def test_a_file_copied_before_opens_with_no_key_of_the_vault(known: Filled, tmp_path: Path) -> None:

@@ -92,6 +92,8 @@ def test_the_library_of_damaged_vaults(medium: Filled, tmp_path: Path, name: str
                     )
         left = {damage.recording_name for damage in vault.check(1.0).damages}
         assert left == set(case.part)
+        found = sorted(one.name for one in vault.search("record"))
+        assert found == sorted(listed)  # each once, in the full-text table too
         store(vault, make_recording(9, 300))  # and it goes on
     if not case.part:
         assert _look(medium, path) == ()
