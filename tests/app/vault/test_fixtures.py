@@ -69,6 +69,8 @@ def test_each_is_opened_checked_migrated_and_used(tmp_path: Path, name: str, by:
     with Vault.open(old.path, PASSPHRASE) as vault:
         assert_whole(vault, stored, make_recording(7, 100))
         assert vault.info().format_version == 2
+        found = {one.name for one in vault.search("record")}
+        assert found == {f"record-{n}" for n in (1, 2, 3, 4, 5, 7)}
     _assert_second_reader_agrees(Decoder(old.path, **secret))
 
 

@@ -55,6 +55,7 @@ _CALLS: dict[str, tuple[Action, Callable[[Vault, Path], Any]]] = {
     "report": (Action.READ, lambda v, _: v.report("ab")),
     "rotate": (Action.ROTATE, lambda v, _: v.rotate(_KEY)),
     "take_in_inbox": (Action.ADD, lambda v, _: v.take_in_inbox()),
+    "search": (Action.READ, lambda v, _: v.search("ab")),
     "verify_log": (Action.READ_LOG, lambda v, _: v.verify_log()),
     "waveform": (Action.READ, lambda v, _: v.waveform("ab")),
     "emergencies.all": (Action.REVIEW, lambda v, _: v.emergencies.all()),
