@@ -21,7 +21,14 @@ from app.vault import _manifest
 from app.vault._blobs import blob_path
 from app.vault._chunked import write_all
 from app.vault._errors import VaultDamagedError, VaultError, plain_errors
-from app.vault._files import create, sync_folder, try_lock, write_atomically, writer_lock
+from app.vault._files import (
+    create,
+    make_folder,
+    sync_folder,
+    try_lock,
+    write_atomically,
+    writer_lock,
+)
 from app.vault._header import FILE as HEADER_FILE
 from app.vault._index import FILE as INDEX_FILE
 from app.vault._keyring import FILE as KEYRING_FILE
@@ -82,8 +89,8 @@ def back_up(
     """Bring a backup up to date; see :meth:`app.vault.Vault.back_up`."""
     _refuse_place(vault, to)
     with plain_errors(to):
-        to.mkdir(0o700, parents=True, exist_ok=True)
-        (to / "blobs").mkdir(0o700, exist_ok=True)
+        make_folder(to)
+        make_folder(to / "blobs")
     with _alone(to):
         known = _known(to, header, vault_key)
         for _ in range(_TRIES):

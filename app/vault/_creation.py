@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from app.vault import _recovery
 from app.vault._errors import VaultError, plain_errors
-from app.vault._files import sync_folder, try_lock
+from app.vault._files import make_folder, sync_folder, try_lock
 from app.vault._header import FILE as HEADER_FILE
 from app.vault._header import Header, write_header
 from app.vault._index import FILE as INDEX_FILE
@@ -65,7 +65,7 @@ def make(path: Path, passphrase: str, user: str) -> tuple[bytes, str]:
             raise VaultError(path, "there is a file of this name; name a new folder")
         user = check_name(path, user)
         check_passphrase(path, passphrase, user)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         remove_unfinished(path)
         building = path.with_name(f".{path.name}.new-{secrets.token_hex(4)}")
     with errors_about(path, building):

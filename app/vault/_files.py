@@ -49,6 +49,14 @@ def sync_folder(path: Path) -> None:
         os.close(folder)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, if there is none, and those above it, that survive a loss of power."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(0o700, parents=True, exist_ok=True)
+    for folder in missing:
+        sync_folder(folder.parent)
+
+
 def try_lock(file: int, kind: int) -> bool:
     """Take a ``flock`` of `kind` (``fcntl.LOCK_SH`` or ``LOCK_EX``) if it is free now."""
     try:

@@ -21,7 +21,7 @@ from app.vault import _manifest
 from app.vault._chunked import write_all
 from app.vault._creation import make_folders
 from app.vault._errors import VaultDamagedError, VaultError, plain_errors
-from app.vault._files import create, sync_folder
+from app.vault._files import create, make_folder, sync_folder
 from app.vault._index import FILE as INDEX_FILE
 from app.vault.roles import Action
 
@@ -90,7 +90,7 @@ def restore(backup: Path, to: Path, unlock: Unlock, progress: Progress | None = 
     with plain_errors(to):
         if to.exists() or to.is_symlink():
             raise VaultError(to, "there is something of this name; name a new folder")
-        to.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(to.parent)
     building = to.with_name(f".{to.name}.restore-{secrets.token_hex(4)}")
     with _about(building, to), _made(building):
         restored = _restore(backup, building, unlock, progress or (lambda _done, _total: None))
