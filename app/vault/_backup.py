@@ -286,7 +286,11 @@ class _Work:
             return
         for state in _manifest.states(self._to):
             if state != self._place:
-                shutil.rmtree(state)
+                # Renamed first: half a state would pass for a damaged one.
+                gone = state.with_name(f".{state.name}.new")
+                state.rename(gone)
+                sync_folder(self._to)
+                shutil.rmtree(gone)
         for path in sorted(self._to.glob("blobs/*/*.c2sp")):
             if str(path.relative_to(self._to)) not in keep:
                 path.unlink()

@@ -274,6 +274,10 @@ def assert_day_survived(filled: Filled, path: Path, backup: Path, moment: Moment
         assert list(path.glob("pending/*")) == []
         assert set(vault._keyring.load()) == {one.id for one in stored.values()}
     _assert_backed_up(filled, backup, moment)
+    if backup.exists():
+        with opened(filled, path) as vault:  # and the next backup goes through
+            vault.back_up(backup)
+            assert vault.check(1.0).damages == ()
 
 
 def _assert_backed_up(filled: Filled, backup: Path, moment: Moment) -> None:
