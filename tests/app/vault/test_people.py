@@ -269,6 +269,43 @@ def test_nobody_becomes_another_by_an_edit(
         filled.open(vault)
 
 
+_NONSENSE = (None, 0, -1, True, 1.5, "", "x", "00", [], {}, "00" * 4000)
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["revision", "epoch", "audit", "audit.public", "audit.wrapped", "inbox", "inbox.suite",
+     "inbox.public", "inbox.wrapped", "stanzas", "stanzas.0", "stanzas.0.type", "stanzas.0.id",
+     "stanzas.0.user", "stanzas.0.role", "stanzas.0.must_change", "stanzas.0.kdf",
+     "stanzas.0.kdf.salt", "stanzas.0.public", "stanzas.0.private", "stanzas.0.sealed",
+     "stanzas.2.wrapped", "mac"],
+)  # fmt: skip
+def test_nonsense_anywhere_in_the_header_is_told_in_plain_words(
+    filled: Filled, vault: Path, place: str
+) -> None:
+    *way, last = place.split(".")
+    whole = (vault / "vault.json").read_bytes()
+    for nonsense in _NONSENSE:
+
+        def put(values: Any, nonsense: object = nonsense) -> None:  # noqa: ANN401 (JSON)
+            for step in way:
+                values = values[int(step) if step.isdigit() else step]
+            values[int(last) if last.isdigit() else last] = nonsense
+
+        (vault / "vault.json").write_bytes(whole)
+        _edit(vault, put)
+        if (vault / "vault.json").read_bytes() == whole:
+            continue
+        with pytest.raises((VaultDamagedError, VaultLockedError)):
+            filled.open(vault)
+
+
+def test_a_user_twice_is_no_header(filled: Filled, vault: Path) -> None:
+    _edit(vault, lambda values: values["stanzas"].append(values["stanzas"][0]))
+    with pytest.raises(VaultDamagedError, match="header of the vault is damaged"):
+        filled.open(vault)
+
+
 @pytest.mark.parametrize("parts", [("private", "public", "kdf"), ("sealed",), ("public",)])
 def test_nobody_opens_it_as_another_by_swapped_parts(vault: Path, parts: tuple[str, ...]) -> None:
     def swap(values: dict[str, Any]) -> None:
