@@ -94,11 +94,12 @@ def read_state(connection: apsw.Connection) -> State | None:
 
 def full_digest(connection: apsw.Connection) -> str | None:
     """Return the sum over all rows, read anew; None if a row holds text that is none."""
+    _write_words(connection)
     key = index_key(connection, Purpose.DIGEST)
     total = 0
     tables = connection.execute(
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-        f" AND name NOT LIKE '{_search.PREFIX}%'"
+        f" AND name <> '{_search.PREFIX}'"  # which is but a view of its own tables
     ).fetchall()
     try:
         for table in (str(name) for (name,) in tables):
@@ -142,6 +143,7 @@ class RowSum:
 
     def finish(self, connection: apsw.Connection) -> None:
         """Write what the transaction made of the facts, as its last act."""
+        _write_words(connection)
         state = read_state(connection)
         assert state is not None
         set_fact(connection, "generation", state.generation + 1)
@@ -159,7 +161,7 @@ class RowSum:
         self._key = None
 
     def _note(self, update: apsw.PreUpdate) -> None:
-        if self._key is None or update.table_name.startswith(_search.PREFIX):
+        if self._key is None:
             return
         try:
             if update.old is not None:
@@ -168,6 +170,11 @@ class RowSum:
                 self._change += _term(self._key, update.table_name, update.new)
         except UnicodeDecodeError:
             pass  # no text that a vault wrote; the sum is wrong as it was before, and stays so
+
+
+def _write_words(connection: apsw.Connection) -> None:
+    """Have the full-text table write what it keeps back for the end of a transaction."""
+    connection.execute("SAVEPOINT words; RELEASE words")
 
 
 def _term(key: bytes, table: str, row: Sequence[Any]) -> int:

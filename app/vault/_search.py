@@ -1,8 +1,7 @@
 """Finding recordings by words: who they are of, what they are called, what was found in them.
 
 The words lie in the encrypted index, in a full-text table that hangs on the table of recordings by
-triggers. It holds nothing that is not in that table's rows too, so the sum over the rows leaves it
-out (:mod:`app.vault._digest`).
+triggers. The sum over the rows counts the tables that it is kept in (:mod:`app.vault._digest`).
 """
 
 from __future__ import annotations

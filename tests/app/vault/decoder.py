@@ -201,10 +201,8 @@ class Decoder:
             self.rows("SELECT value FROM fact WHERE name = 'secret'")[0][0], "digest"
         )
         total = 0
-        tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'words%'"
+        tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'words'"
         for (table,) in self.rows(tables):
-            if table.startswith("words"):
-                continue
             for row in self.rows(f"SELECT * FROM {table}"):
                 if (table, row[0]) == ("fact", "digest"):
                     continue
