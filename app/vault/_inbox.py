@@ -165,7 +165,7 @@ def _take(vault: Vault, kem: Kem, private: bytes, path: Path) -> StoredRecording
     if stored:
         vault.log.add("from inbox", stored.id, file=path.name)
     with plain_errors(path):
-        path.unlink()
+        path.unlink(missing_ok=True)  # another program that found it stored may have been faster
         sync_folder(path.parent)
     return stored
 
