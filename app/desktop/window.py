@@ -380,6 +380,9 @@ class MainWindow(QMainWindow):
     def _stored(self, recording_id: str) -> None:
         if self._vault is None:
             return
+        if self._vault.session.refusal(Action.READ):
+            self.message.say("The recording is stored, for those who may read it.")
+            return
         try:
             self.worklist.add(self._vault.recording(recording_id))
         except VaultError as error:
