@@ -6,7 +6,7 @@ import fcntl
 import os
 import re
 import secrets
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +107,8 @@ class Intake:
             try:
                 return self._store(recording, report, progress or (lambda _share: None))
             except BaseException:
-                remove_blobs(self.vault, (blob.id for blob in self.blobs))
+                with suppress(OSError):  # the note tells whoever opens the vault next to do it
+                    remove_blobs(self.vault, (blob.id for blob in self.blobs))
                 raise
 
     def _store(

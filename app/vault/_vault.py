@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -379,12 +379,13 @@ class Vault(Care):
 
     def close(self) -> None:
         """Close the vault. What was taken in and not committed is deleted. Twice does nothing."""
-        for intake, _ in list(self._pending.values()):
-            self._discard(intake)
-        self.log.close()
-        self._watch.close()
-        self._index.close()
-        self._use.close()
+        with ExitStack() as at_last:  # on a disk that fails, too
+            at_last.callback(self._use.close)
+            at_last.callback(self._index.close)
+            for intake, _ in list(self._pending.values()):
+                self._discard(intake)
+            self.log.close()
+            self._watch.close()
 
     def __enter__(self) -> Self:
         return self
