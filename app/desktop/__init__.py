@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 _LOCKED = 75
+_ANEW = """
+import sys
+sys.path[:] = sys.argv[2:]
+from pathlib import Path
+from app.desktop import run
+sys.exit(run(Path(sys.argv[1]) if sys.argv[1] else None, []))
+"""
 
 
 def run(vault_path: Path | None, recordings: Sequence[Path]) -> int:
@@ -54,8 +61,10 @@ def run(vault_path: Path | None, recordings: Sequence[Path]) -> int:
     code = application.exec()
     if code == _LOCKED:
         # What the process knew, keys and waveforms, goes with its memory: it becomes a new one.
-        place = str(vault_path) if vault_path else ""
-        os.execv(sys.executable, [sys.executable, "-m", "app.desktop", place])
+        place = str(vault_path.absolute()) if vault_path else ""
+        # The modules of the new process are those of this one, wherever it was started.
+        modules = [os.path.abspath(folder) for folder in sys.path]  # noqa: PTH100 ("" is a folder)
+        os.execv(sys.executable, [sys.executable, "-P", "-c", _ANEW, place, *modules])
     return code
 
 

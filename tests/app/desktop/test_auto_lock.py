@@ -196,7 +196,9 @@ def test_closing_the_window_is_no_lock(window: MainWindow) -> None:
     assert told == []
 
 
-def test_the_process_that_held_the_keys_is_gone_after_a_lock(vault_path: Path) -> None:
+def test_the_process_that_held_the_keys_is_gone_after_a_lock(
+    vault_path: Path, tmp_path: Path
+) -> None:
     """After a lock the process is another program image: nothing of its memory is left."""
     script = """
 import sys
@@ -218,9 +220,16 @@ def show(window):
 MainWindow.show = show
 desktop.run(Path(sys.argv[1]), [])
 """
-    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen", "HOME": str(vault_path.parent)}
+    (tmp_path / "app").mkdir()  # what lies about where the window was started is not run
+    (tmp_path / "app" / "__init__.py").write_text("raise SystemExit('hostile')\n")
+    environment = os.environ | {
+        "QT_QPA_PLATFORM": "offscreen",
+        "HOME": str(vault_path.parent),
+        "PYTHONPATH": str(Path(__file__).parents[3]),
+    }
     process = subprocess.Popen(
-        [sys.executable, "-c", script, str(vault_path), "correct horse battery staple"],
+        [sys.executable, "-P", "-c", script, str(vault_path), "correct horse battery staple"],
+        cwd=tmp_path,
         stdout=subprocess.PIPE,
         env=environment,
         text=True,
@@ -230,13 +239,19 @@ desktop.run(Path(sys.argv[1]), [])
         assert process.stdout.readline() == "unlocked\n"
         command = Path(f"/proc/{process.pid}/cmdline")
         for _ in range(600):
-            if b"-m" in command.read_bytes().split(b"\0"):
+            if b"correct horse battery staple" not in command.read_bytes():
                 break
             time.sleep(0.1)
         arguments = command.read_bytes().split(b"\0")
-        assert arguments[1:3] == [b"-m", b"app.desktop"]
+        assert b"correct horse battery staple" not in arguments
         assert str(vault_path).encode() in arguments
+        asks = Path(f"/proc/{process.pid}/maps")
+        for _ in range(600):
+            if process.poll() is not None or b"libQt6Widgets" in asks.read_bytes():
+                break
+            time.sleep(0.1)
         assert process.poll() is None
+        assert b"libQt6Widgets" in asks.read_bytes(), "the window is there again"
     finally:
         process.kill()
         process.communicate()
