@@ -471,7 +471,11 @@ class Index:
     def problems(self) -> list[str]:
         """Return what SQLite's own checks find wrong; every page is read and authenticated."""
         try:
-            with self._use() as connection:
+            with self._use() as connection, connection:  # of one moment
+                if _schema.version(connection) >= _schema.WITH_LOG:
+                    # The check compares what the full-text table remembers, which is of before
+                    # another program wrote, unless it is asked for something first.
+                    connection.execute(f"SELECT rowid FROM {_search.PREFIX} LIMIT 1").fetchall()
                 found = [row[0] for row in connection.execute("PRAGMA integrity_check")]
                 broken = connection.execute("PRAGMA foreign_key_check").fetchall()
         except VaultDamagedError as error:
