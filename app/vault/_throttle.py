@@ -116,8 +116,11 @@ class Guesses:
     def _read(self) -> dict[str, tuple[int, float]]:
         try:
             values = json.loads(self._file.read_bytes())
-            return {str(who): (int(n), float(last)) for who, (n, last) in values.items()}
-        except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+            counts = {str(who): (int(n), float(last)) for who, (n, last) in values.items()}
+            if not all(math.isfinite(last) for _, last in counts.values()):
+                raise ValueError("time")
+            return counts
+        except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             return {}  # whoever can write there could delete it as well
 
 
