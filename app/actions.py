@@ -52,6 +52,8 @@ ACTIONS = (
     Action("search", "Filter the list", ("Ctrl+K", "Ctrl+F"), "File", _OPEN_VAULT),
     Action("cancel", "Stop the analysis", ("Ctrl+.",), "File", _OPEN_VAULT),
     Action("lock", "Lock", ("Ctrl+L",), "File", _OPEN_VAULT),
+    Action("idle", "Lock when nobody is there…", ("Ctrl+Shift+L",), "File", _EVERYWHERE),
+    Action("emergency", "Emergency access…", ("Ctrl+Shift+E",), "File", _OPEN_VAULT),
     Action("quit", "Quit", ("Ctrl+Q",), "File", _EVERYWHERE),
     Action("next_finding", "Next finding", ("N",), "Go", _READING),
     Action("previous_finding", "Previous finding", ("P",), "Go", _READING),

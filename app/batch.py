@@ -182,8 +182,13 @@ def _tasks(
 
 
 def _others(vault: Vault, stored: StoredRecording, leads: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the leads that a recording was read with, none where they are those asked for."""
-    if leads is None:
+    """Return the leads that a recording was read with, none where they are those asked for.
+
+    Who may not read is not told them.
+    """
+    from app.vault import Action
+
+    if leads is None or vault.session.refusal(Action.READ):
         return ()
     read = tuple(lead.label for lead in vault.report(stored.id).subject.leads)
     return () if set(read) == set(leads) else read

@@ -13,3 +13,10 @@ def default_vault_path() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_data_dir("tracekeep", appauthor=False)) / "vault"
+
+
+def state_folder() -> Path:
+    """Return where this computer notes what it has seen (``~/.local/state/tracekeep``)."""
+    import platformdirs
+
+    return Path(platformdirs.user_state_dir("tracekeep", appauthor=False))

@@ -20,6 +20,7 @@ from app.cli.options import (
     PassphraseFileOption,
     PathsArgument,
     RecoveryKeyFileOption,
+    UserOption,
     VaultOption,
     split_leads,
 )
@@ -48,6 +49,7 @@ def analyze(
     ] = False,
     leads: LeadsOption = None,
     vault: VaultOption = None,
+    user: UserOption = None,
     passphrase_file: PassphraseFileOption = None,
     passphrase_command: PassphraseCommandOption = None,
     recovery_key_file: RecoveryKeyFileOption = None,
@@ -71,7 +73,7 @@ def analyze(
     without a recording; at the end {"event": "summary", "stored",
     "known", "repeated", "failed", "complete"}.
     """
-    access = Access(vault, passphrase_file, passphrase_command, recovery_key_file)
+    access = Access(vault, passphrase_file, passphrase_command, recovery_key_file, user)
     labels = split_leads(leads)
     below = find_inputs(paths)
     found = each_once(below)

@@ -17,6 +17,7 @@ from app.cli.options import (
     PassphraseCommandOption,
     PassphraseFileOption,
     RecoveryKeyFileOption,
+    UserOption,
     VaultOption,
 )
 from app.cli.output import say, say_json
@@ -124,6 +125,7 @@ def correct(
         bool, typer.Option("--all", help="List every beat that changes, with the reason.")
     ] = False,
     vault: VaultOption = None,
+    user: UserOption = None,
     passphrase_file: PassphraseFileOption = None,
     passphrase_command: PassphraseCommandOption = None,
     recovery_key_file: RecoveryKeyFileOption = None,
@@ -163,7 +165,9 @@ def correct(
             "exclude each other"
         )
     _refuse_nonsense(asked)
-    with Access(vault, passphrase_file, passphrase_command, recovery_key_file).open() as opened:
+    with Access(
+        vault, passphrase_file, passphrase_command, recovery_key_file, user
+    ).open() as opened:
         recording = opened.recording(recording_id)
         if forget:
             _forget(opened, recording, keep=not dry_run, json=json)

@@ -19,6 +19,7 @@ from app.cli.options import (
     PassphraseCommandOption,
     PassphraseFileOption,
     RecoveryKeyFileOption,
+    UserOption,
     VaultOption,
 )
 from app.cli.output import note, say_json
@@ -56,6 +57,7 @@ def export(
     ] = None,
     corrected: CorrectedOption = False,
     vault: VaultOption = None,
+    user: UserOption = None,
     passphrase_file: PassphraseFileOption = None,
     passphrase_command: PassphraseCommandOption = None,
     recovery_key_file: RecoveryKeyFileOption = None,
@@ -67,9 +69,12 @@ def export(
     """
     if json and out is None and format is Format.CSV:
         raise typer.BadParameter("--json and --format csv exclude each other without --out")
-    with Access(vault, passphrase_file, passphrase_command, recovery_key_file).open() as opened:
+    with Access(
+        vault, passphrase_file, passphrase_command, recovery_key_file, user
+    ).open() as opened:
         recording = opened.recording(recording_id)
         report = report_of(opened, recording, corrected=corrected, quiet=json)
+        opened.note_export(recording.id, format.value)
     text = _text(report, format)
     if out is None:
         print(text, end="")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from app.cli.options import (
     Access,
@@ -12,6 +14,7 @@ from app.cli.options import (
     PassphraseCommandOption,
     PassphraseFileOption,
     RecoveryKeyFileOption,
+    UserOption,
     VaultOption,
 )
 from app.cli.output import note, printable, say_json, say_table
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
     from app.vault import StoredRecording
 
+_MOST_FOUND = 50
 _TITLES = (
     "ID",
     "RECORDING",
@@ -36,7 +40,20 @@ _TITLES = (
 
 def list_recordings(
     *,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORDS",
+            help="Only those that have all these words, or beginnings of words: in the name of the "
+            "recording, the patient's name, code or birth date, or in what was found.",
+        ),
+    ] = None,
+    newest: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="No more than these (default: all, 50 of a search)."),
+    ] = None,
     vault: VaultOption = None,
+    user: UserOption = None,
     passphrase_file: PassphraseFileOption = None,
     passphrase_command: PassphraseCommandOption = None,
     recovery_key_file: RecoveryKeyFileOption = None,
@@ -47,10 +64,18 @@ def list_recordings(
     With --json: [{"id", "name", "format", "input_sha256", "added_at", "start", "duration_s",
     "n_channels", "patient", "headline"}].
     """
-    with Access(vault, passphrase_file, passphrase_command, recovery_key_file).open() as opened:
-        recordings = opened.recordings()
+    with Access(
+        vault, passphrase_file, passphrase_command, recovery_key_file, user
+    ).open() as opened:
+        if search is None:
+            recordings = opened.recordings(newest or -1)
+        else:
+            recordings = opened.search(search, newest or _MOST_FOUND)
     if json:
         say_json([facts(recording) for recording in recordings])
+        return
+    if not recordings and search is not None:
+        note("No recording in the vault has all these words.")
         return
     if not recordings:
         note("The vault is empty. Put recordings into it with: tracekeep analyze PATH...")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
 
 import typer
 
 from app.cli.exits import CommandError, PassphraseError
+from app.cli.output import note
 from app.settings import VAULT_VARIABLE, default_vault_path
 
 if TYPE_CHECKING:
-    from app.vault import Vault
+    from app.vault import Rescue, Vault
+
+    _Unlocked = TypeVar("_Unlocked", Vault, Rescue)
 
 _TRIES = 3
 
@@ -58,6 +61,32 @@ RecoveryKeyFileOption = Annotated[
         help="Open with the recovery key in a file: for when the passphrase is lost.",
     ),
 ]
+UserOption = Annotated[
+    str | None,
+    typer.Option(
+        "--user",
+        metavar="NAME",
+        help="Whose passphrase it is, in a vault of several users (default: whose it turns out "
+        "to be).",
+    ),
+]
+NewPassphraseFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--new-passphrase-file",
+        metavar="FILE",
+        readable=False,
+        help="Read the new passphrase from the first line of a file (default: ask for it, twice).",
+    ),
+]
+NewPassphraseCommandOption = Annotated[
+    str | None,
+    typer.Option(
+        "--new-passphrase-command",
+        metavar="COMMAND",
+        help="Run a command that prints the new passphrase.",
+    ),
+]
 CorrectedOption = Annotated[
     bool,
     typer.Option(
@@ -96,6 +125,7 @@ class Access(NamedTuple):
     passphrase_file: Path | None
     passphrase_command: str | None
     recovery_key_file: Path | None
+    user: str | None = None
 
     @property
     def path(self) -> Path:
@@ -103,7 +133,7 @@ class Access(NamedTuple):
         return self.vault or default_vault_path()
 
     def open(self) -> Vault:
-        """Open the vault, asking for the passphrase if nothing else tells it.
+        """Open the vault, asking for the passphrase if nothing else tells it; tell its warnings.
 
         Raises
         ------
@@ -112,23 +142,68 @@ class Access(NamedTuple):
         CommandError
             If there is no vault, or no way to learn the passphrase.
         """
-        _at_most_one(self.passphrase_file, self.passphrase_command, self.recovery_key_file)
-        path = self.path
-        if not path.exists():
-            raise CommandError(f"{path}: there is no vault; make one with: tracekeep vault create")
-        from app.vault import Vault, VaultLockedError
+        vault = self._open()
+        self._warn(vault)
+        return vault
 
+    def open_by_passphrase(self) -> tuple[Vault, str]:
+        """Open the vault as a user; return the passphrase as well. Errors as for :meth:`open`."""
+        vault, passphrase = self._open_by_passphrase()
+        self._warn(vault)
+        return vault, passphrase
+
+    @staticmethod
+    def _warn(vault: Vault) -> None:
+        for warning in vault.warnings:
+            note(f"tracekeep: {warning}")
+
+    def _open(self) -> Vault:
+        self._assert_there()
+        from app.vault import Vault
+
+        return self.unlock(Vault, self.path)
+
+    def _open_by_passphrase(self) -> tuple[Vault, str]:
+        self._assert_there()
+        from app.vault import Vault
+
+        return self._unlock_by_passphrase(Vault, self.path)
+
+    def unlock(self, kind: type[_Unlocked], path: Path) -> _Unlocked:
+        """Unlock a vault that lies at `path`, to do with it what `kind` does.
+
+        The user is asked for the passphrase of :attr:`path`. Errors as for :meth:`open`.
+        """
         if self.recovery_key_file:
-            return Vault.open_with_recovery_key(path, _first_line(self.recovery_key_file))
+            _at_most_one(self.passphrase_file, self.passphrase_command, self.recovery_key_file)
+            return kind.open_with_recovery_key(path, _first_line(self.recovery_key_file))
+        return self._unlock_by_passphrase(kind, path)[0]
+
+    def _unlock_by_passphrase(self, kind: type[_Unlocked], path: Path) -> tuple[_Unlocked, str]:
+        from app.vault import TooManyGuessesError, VaultLockedError
+
         given = given_passphrase(self.passphrase_file, self.passphrase_command)
         if given is not None:
-            return Vault.open(path, given)
-        for _ in range(_TRIES - 1):
+            return kind.open(path, given, user=self.user), given
+        whose = f" for {self.user}" if self.user else ""
+        tries = 0
+        while True:
+            passphrase = ask(f"Passphrase of {self.path}{whose}: ")
             try:
-                return Vault.open(path, ask(f"Passphrase of {path}: "))
+                return kind.open(path, passphrase, user=self.user), passphrase
+            except TooManyGuessesError:
+                raise
             except VaultLockedError:
+                tries += 1
+                if tries == _TRIES:
+                    raise
                 typer.echo("That is not the passphrase. Try again.", err=True)
-        return Vault.open(path, ask(f"Passphrase of {path}: "))
+
+    def _assert_there(self) -> None:
+        if not self.path.exists():
+            raise CommandError(
+                f"{self.path}: there is no vault; make one with: tracekeep vault create"
+            )
 
 
 def split_leads(leads: str | None) -> list[str] | None:
@@ -155,6 +230,43 @@ def given_passphrase(file: Path | None, command: str | None) -> str | None:
     if command:
         return _printed_by(command)
     return None
+
+
+def new_passphrase(
+    whose: str, file: Path | None = None, command: str | None = None, user: str = ""
+) -> str:
+    """Return a passphrase that is to be, from an option or typed twice.
+
+    Parameters
+    ----------
+    whose : str
+        Goes on from "Passphrase" in the question.
+    file, command : Path or str, optional
+        What the options for it say.
+    user : str
+        The name, which is no good passphrase.
+
+    Raises
+    ------
+    CommandError
+        If what is typed is weak each time, or differs.
+    PassphraseError
+        If there is no way to learn one.
+    """
+    given = given_passphrase(file, command)
+    if given is not None:
+        return given
+    from app.vault import weakness
+
+    for _ in range(_TRIES):
+        passphrase = ask(f"{whose}: ")
+        weak = weakness(passphrase, user)
+        if weak is None:
+            if ask("The same once more: ") != passphrase:
+                raise CommandError("the two passphrases differ; nothing was changed")
+            return passphrase
+        typer.echo(f"{weak[0].upper()}{weak[1:]}.", err=True)
+    raise CommandError("no passphrase was chosen; nothing was changed")
 
 
 def ask(question: str) -> str:

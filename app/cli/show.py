@@ -17,6 +17,7 @@ from app.cli.options import (
     PassphraseCommandOption,
     PassphraseFileOption,
     RecoveryKeyFileOption,
+    UserOption,
     VaultOption,
 )
 from app.cli.output import note, printable, say, say_json
@@ -39,6 +40,7 @@ def show(
     recording_id: IdArgument,
     *,
     vault: VaultOption = None,
+    user: UserOption = None,
     passphrase_file: PassphraseFileOption = None,
     passphrase_command: PassphraseCommandOption = None,
     recovery_key_file: RecoveryKeyFileOption = None,
@@ -59,7 +61,9 @@ def show(
     "corrections": {"of_recording", "of_patient", "marked_otherwise": how many beats a reader gave
     another class than the report does}, or null where there are none}.
     """
-    with Access(vault, passphrase_file, passphrase_command, recovery_key_file).open() as opened:
+    with Access(
+        vault, passphrase_file, passphrase_command, recovery_key_file, user
+    ).open() as opened:
         recording = opened.recording(recording_id)
         report = report_of(opened, recording, corrected=corrected, quiet=json)
         known = _corrected(opened, recording, report)

@@ -15,6 +15,7 @@ from app.cli.options import (
     PassphraseCommandOption,
     PassphraseFileOption,
     RecoveryKeyFileOption,
+    UserOption,
     VaultOption,
 )
 from app.cli.output import note, say_json
@@ -42,6 +43,7 @@ def strip(
     ] = None,
     seconds: Annotated[float, typer.Option(min=1.0, max=60.0, help="How long it is.")] = 10.0,
     vault: VaultOption = None,
+    user: UserOption = None,
     passphrase_file: PassphraseFileOption = None,
     passphrase_command: PassphraseCommandOption = None,
     recovery_key_file: RecoveryKeyFileOption = None,
@@ -63,7 +65,9 @@ def strip(
         ) from error
     from app.wording import clock
 
-    with Access(vault, passphrase_file, passphrase_command, recovery_key_file).open() as opened:
+    with Access(
+        vault, passphrase_file, passphrase_command, recovery_key_file, user
+    ).open() as opened:
         recording = opened.recording(recording_id)
         report = opened.report(recording.id)
         if begins is None:
@@ -74,6 +78,7 @@ def strip(
             )
         leads = [lead.label for lead in report.subject.leads]
         title = f"{recording.name}   {clock(begins)}   {', '.join(leads)}"
+        opened.note_export(recording.id, "png")
         with opened.waveform(recording.id) as waveform:
             try:
                 save_strip(out, waveform, leads, begins, seconds, report.beats, title)

@@ -1,4 +1,4 @@
-"""``tracekeep vault``: make a vault, look at it, check it."""
+"""``tracekeep vault``: make a vault, look at it, check it, change its key."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from app.cli.options import (
     PassphraseCommandOption,
     PassphraseFileOption,
     RecoveryKeyFileOption,
+    UserOption,
     VaultOption,
-    ask,
-    given_passphrase,
+    new_passphrase,
 )
 from app.cli.output import note, say, say_json
 from app.settings import VAULT_VARIABLE, default_vault_path
@@ -40,6 +40,9 @@ def create(
         ),
     ] = None,
     *,
+    user: Annotated[
+        str, typer.Option("--user", metavar="NAME", help="Who is its first administrator.")
+    ] = "owner",
     passphrase_file: PassphraseFileOption = None,
     passphrase_command: PassphraseCommandOption = None,
     json: JsonOption = False,
@@ -47,42 +50,72 @@ def create(
     """Make an empty vault, and show its recovery key, once.
 
     The recovery key opens the vault when the passphrase is lost (--recovery-key-file). It is kept
-    nowhere: write it down.
+    nowhere: write it down. At a terminal it is to be typed back.
 
     With --json: {"path", "vault_id", "recovery_key"}.
     """
     place = path or default_vault_path()
-    given = given_passphrase(passphrase_file, passphrase_command)
-    passphrase = _new_passphrase(place) if given is None else given
+    question = f"Passphrase for the new vault {place}"
+    passphrase = new_passphrase(question, passphrase_file, passphrase_command, user)
 
     from app.vault import Vault
 
-    vault, recovery_key = Vault.create(place, passphrase)
+    vault, recovery_key = Vault.create(place, passphrase, user=user)
     with vault:
         try:
             if json:
                 facts = {"vault_id": vault.vault_id, "recovery_key": recovery_key}
                 say_json({"path": str(place.absolute()), **facts})
+                sys.stdout.flush()
             else:
-                say(f"The vault is made: {place}\n\nRecovery key:\n\n    {recovery_key}\n")
-            sys.stdout.flush()
+                say(f"The vault is made: {place}\n")
+                _show_recovery_key(recovery_key)
         except BaseException:
-            # Nobody has seen the key, and nobody can make the vault show it again.
+            # Nobody is sure to have the key, and nobody can make the vault show it again.
             vault.close()
             shutil.rmtree(place)
-            note("The recovery key could not be shown: the new vault is removed again.")
+            note("Nobody is sure to have the recovery key: the new vault is removed again.")
             raise
-        if not json:
-            note(
-                "Write the recovery key down now and keep it away from this computer.\n"
-                "It is shown only this once, and opens the vault if the passphrase is lost\n"
-                "(--recovery-key-file). Without both, nobody can read what is in the vault."
-            )
+
+
+def rotate(
+    *,
+    vault: VaultOption = None,
+    user: UserOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    passphrase_command: PassphraseCommandOption = None,
+    recovery_key_file: RecoveryKeyFileOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Replace the key of the vault and its recovery key: after somebody left who may have had them.
+
+    Everybody keeps the passphrase. No other program may have the vault open. Copies made before
+    are still opened by what opened them then.
+
+    With --json: {"path", "vault_id", "recovery_key"}.
+    """
+    access = Access(vault, passphrase_file, passphrase_command, recovery_key_file, user)
+    with access.open() as opened:
+        from app.vault import Action, new_recovery_key
+
+        opened.require(Action.ROTATE)
+        recovery_key = new_recovery_key()
+        # Before anything is changed: if it is not noted down, the old one stays valid.
+        if json:
+            facts = {"vault_id": opened.vault_id, "recovery_key": recovery_key}
+            say_json({"path": str(access.path.absolute()), **facts})
+            sys.stdout.flush()
+        else:
+            _show_recovery_key(recovery_key)
+        opened.rotate(recovery_key)
+    if not json:
+        say("The key of the vault is changed. The old recovery key opens it no longer.")
 
 
 def info(
     *,
     vault: VaultOption = None,
+    user: UserOption = None,
     passphrase_file: PassphraseFileOption = None,
     passphrase_command: PassphraseCommandOption = None,
     recovery_key_file: RecoveryKeyFileOption = None,
@@ -93,7 +126,7 @@ def info(
     With --json: {"path", "vault_id", "format_version", "created", "users", "recordings",
     "size_bytes", "kdf"}.
     """
-    access = Access(vault, passphrase_file, passphrase_command, recovery_key_file)
+    access = Access(vault, passphrase_file, passphrase_command, recovery_key_file, user)
     with access.open() as opened:
         facts = opened.info()
     if json:
@@ -119,6 +152,7 @@ def check(
         ),
     ] = "0%",
     vault: VaultOption = None,
+    user: UserOption = None,
     passphrase_file: PassphraseFileOption = None,
     passphrase_command: PassphraseCommandOption = None,
     recovery_key_file: RecoveryKeyFileOption = None,
@@ -127,10 +161,11 @@ def check(
     """Look for damage and say which recordings it hits. Nothing is changed.
 
     With --json: {"checked": {"recordings", "files", "files_read", "bytes_read"},
-    "damages": [{"what", "recording_id", "recording_name", "problem"}]}.
+    "damages": [{"what", "recording_id", "recording_name", "problem", "patient"}],
+    "warnings": [that it was put back to an older state, in words]}.
     """
     share = _share(read_data)
-    access = Access(vault, passphrase_file, passphrase_command, recovery_key_file)
+    access = Access(vault, passphrase_file, passphrase_command, recovery_key_file, user)
     with access.open() as opened:
         from app.cli.progress import progress_bar
 
@@ -138,24 +173,30 @@ def check(
             result = opened.check(share, bar.show)
     if json:
         damages = [asdict(damage) for damage in result.damages]
-        say_json({"checked": dict(result.checked), "damages": damages})
+        found = {"damages": damages, "warnings": list(result.warnings)}
+        say_json({"checked": dict(result.checked), **found})
     else:
         for damage in result.damages:
-            hit = f" (recording {damage.recording_name})" if damage.recording_name else ""
+            whose = f" of {damage.patient}" if damage.patient else ""
+            hit = f" (recording {damage.recording_name}{whose})" if damage.recording_name else ""
             say(f"damaged: {damage.what}{hit}: {damage.problem}")
+        for warning in result.warnings:
+            say(warning)
         checked = result.checked
         say(
             f"{checked['recordings']} recordings and {checked['files']} files checked, "
             f"{checked['files_read']} of them read to the end "
             f"({checked['bytes_read'] / 1e6:.1f} MB): {_verdict(result)}"
         )
-    if result.damages:
+    if result.damages or result.warnings:
         raise typer.Exit(ExitCode.DAMAGED)
 
 
 def _verdict(result: CheckResult) -> str:
     if result.damages:
         return f"{len(result.damages)} damaged"
+    if result.warnings:
+        return "no damage seen, but not all is of one time (above)"
     unread = result.checked["files"] - result.checked["files_read"]
     if unread:
         whose = "1 file was" if unread == 1 else f"{unread} files were"
@@ -163,11 +204,32 @@ def _verdict(result: CheckResult) -> str:
     return "all is well"
 
 
-def _new_passphrase(place: Path) -> str:
-    passphrase = ask(f"Passphrase for the new vault {place}: ")
-    if ask("The same once more: ") != passphrase:
-        raise CommandError("the two passphrases differ; nothing was made")
-    return passphrase
+def _show_recovery_key(key: str) -> None:
+    """Show a recovery key, and where there is somebody to ask, have it typed back."""
+    say(f"Recovery key:\n\n    {key}\n")
+    if sys.stdout.isatty() and "utf" in sys.stdout.encoding.lower():
+        from app.cli.qr import qr_lines
+
+        say("\n".join(qr_lines(key)))
+    sys.stdout.flush()
+    note(
+        "Write the recovery key down now and keep it away from this computer.\n"
+        "It is shown only this once, and opens the vault if the passphrase is lost\n"
+        "(--recovery-key-file). Without both, nobody can read what is in the vault."
+    )
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return
+    from app.vault import recovery_key_mistake
+
+    note("\nType it back from what you wrote down; spaces, hyphens and case do not matter.")
+    while True:
+        try:
+            problem = recovery_key_mistake(key, input("Recovery key, as you wrote it: "))
+        except EOFError:
+            raise CommandError("the recovery key was not typed back") from None
+        if problem is None:
+            return
+        note(f"{problem[0].upper()}{problem[1:]}. Correct what you wrote down, and try again.")
 
 
 def _share(text: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,21 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
+_LOCKED = 75
+_ANEW = """
+import sys
+sys.path[:] = sys.argv[2:]
+from pathlib import Path
+from app.desktop import run
+sys.exit(run(Path(sys.argv[1]) if sys.argv[1] else None, []))
+"""
+
 
 def run(vault_path: Path | None, recordings: Sequence[Path]) -> int:
     """Open the window, and return the exit code when it is closed.
+
+    When it is locked, the process ends, and another one takes its place that asks for the
+    passphrase.
 
     Parameters
     ----------
@@ -43,8 +56,16 @@ def run(vault_path: Path | None, recordings: Sequence[Path]) -> int:
     )
     window = MainWindow(vault_path or default_vault_path(), recordings, settings)
     _say_faults_in(window)
+    window.locked.connect(lambda: application.exit(_LOCKED))
     window.show()
-    return application.exec()
+    code = application.exec()
+    if code == _LOCKED:
+        # What the process knew, keys and waveforms, goes with its memory: it becomes a new one.
+        place = str(vault_path.absolute()) if vault_path else ""
+        # The modules of the new process are those of this one, wherever it was started.
+        modules = [os.path.abspath(folder) for folder in sys.path]  # noqa: PTH100 ("" is a folder)
+        os.execv(sys.executable, [sys.executable, "-P", "-c", _ANEW, place, *modules])
+    return code
 
 
 def _say_faults_in(window: MainWindow) -> None:

@@ -29,6 +29,8 @@ QLabel[role="key"] { font-size: 20px; background: %(panel)s; border: 1px solid %
 QFrame#panel, QFrame#bar { background: %(panel)s; border: 0; }
 QFrame#card { background: %(panel)s; border: 1px solid %(hairline)s; border-radius: 8px; }
 QFrame#line { background: %(hairline)s; border: 0; }
+QFrame#emergency { background: %(error)s; }
+QFrame#emergency QLabel { color: %(panel)s; font-weight: 600; }
 QFrame#message { background: %(panel)s; border: 1px solid %(error)s; border-radius: 4px; }
 QLineEdit, QComboBox, QDoubleSpinBox { min-height: 30px; padding: 0 8px; color: %(ink)s;
   background: %(panel)s; border: 1px solid %(hairline)s; border-radius: 4px;

@@ -18,18 +18,25 @@ from PySide6.QtWidgets import (
 )
 
 from app.desktop.background import Background
-from app.desktop.widgets import button, label
+from app.desktop.widgets import Choice, button, label
 from app.faults import explain
 from app.report import NOTICE
-from app.vault import Vault, VaultLockedError
+from app.vault import (
+    TooManyGuessesError,
+    Vault,
+    VaultError,
+    VaultLockedError,
+    user_names,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 _WIDTH = 440
 _HEADER = "vault.json"
 _REFUSAL_LINES = 3
+_PROGRAM = "tracekeep desktop"  # for the log
 
 
 class UnlockView(QWidget):
@@ -49,7 +56,7 @@ class UnlockView(QWidget):
     def __init__(self, path: Path, parent: QWidget) -> None:
         super().__init__(parent)
         self.setObjectName("view")
-        self._path = path
+        self.path = path
         self._closed = False
         self._task: Background | None = None
         self._pages = QWidget(self)
@@ -79,9 +86,16 @@ class UnlockView(QWidget):
 
         self.passphrase_page = _PassphrasePage(self)
         self.recovery_page = _RecoveryPage(self)
+        self.change_page = _ChangePage(self)
         self.create_page = _CreatePage(self)
         self.key_page = _KeyPage(self)
-        self._all = (self.passphrase_page, self.recovery_page, self.create_page, self.key_page)
+        self._all = (
+            self.passphrase_page,
+            self.recovery_page,
+            self.change_page,
+            self.create_page,
+            self.key_page,
+        )
         self._page: _Page = self.passphrase_page
         # Those that are hidden take no room, as they would in a stack.
         pages = QVBoxLayout(self._pages)
@@ -89,6 +103,7 @@ class UnlockView(QWidget):
         for page in self._all:
             pages.addWidget(page)
         self.passphrase_page.entered.connect(self._open)
+        self.change_page.entered.connect(self._change)
         self.passphrase_page.other_way.connect(lambda: self._show(self.recovery_page))
         self.recovery_page.entered.connect(self._recover)
         self.recovery_page.other_way.connect(lambda: self._show(self.passphrase_page))
@@ -100,8 +115,14 @@ class UnlockView(QWidget):
         """Forget what was typed, and ask for what the vault needs."""
         for page in self._all:
             page.clear()
-        there = (self._path / _HEADER).exists()
-        self._show(self.passphrase_page if there else self.create_page)
+        if not (self.path / _HEADER).exists():
+            self._show(self.create_page)
+            return
+        try:
+            self.passphrase_page.offer(user_names(self.path))
+        except VaultError as error:
+            self.passphrase_page.refuse(f"{explain(error)}.")
+        self._show(self.passphrase_page)
 
     def close_down(self) -> None:
         """Open nothing any more: a vault that is just being opened is closed again.
@@ -117,6 +138,7 @@ class UnlockView(QWidget):
                 case Vault() as vault, _:
                     _delete_new(vault)
             self._task = None
+        self.change_page.clear()
         self.key_page.clear()
 
     def _show(self, page: _Page) -> None:
@@ -125,14 +147,35 @@ class UnlockView(QWidget):
             other.setVisible(other is page)
         page.take_focus()
 
-    def _open(self, passphrase: str) -> None:
-        self._work(partial(Vault.open, self._path, passphrase), self.unlocked.emit)
+    def _open(self, passphrase: str, user: str) -> None:
+        opening = partial(Vault.open, self.path, passphrase, user=user or None, program=_PROGRAM)
+        self._work(opening, partial(self._opened, passphrase))
+
+    def _opened(self, passphrase: str, vault: Vault) -> None:
+        if vault.session.must_change:
+            self.change_page.ask(vault, passphrase)
+            self._show(self.change_page)
+        else:
+            self.unlocked.emit(vault)
+
+    def _change(self, vault: Vault, old: str, new: str) -> None:
+        def change() -> Vault:
+            vault.people.change_passphrase(old, new)
+            return vault
+
+        self._work(change, self._changed)
+
+    def _changed(self, vault: Vault) -> None:
+        self.change_page.release()
+        self.unlocked.emit(vault)
 
     def _recover(self, key: str) -> None:
-        self._work(partial(Vault.open_with_recovery_key, self._path, key), self.unlocked.emit)
+        opening = partial(Vault.open_with_recovery_key, self.path, key, program=_PROGRAM)
+        self._work(opening, self.unlocked.emit)
 
     def _create(self, passphrase: str) -> None:
-        self._work(partial(Vault.create, self._path, passphrase), self._created)
+        making = partial(Vault.create, self.path, passphrase, program=_PROGRAM)
+        self._work(making, self._created)
 
     def _created(self, made: tuple[Vault, str]) -> None:
         self.key_page.show_key(*made)
@@ -157,7 +200,7 @@ class UnlockView(QWidget):
 
     def _failed(self, error: Exception) -> None:
         page = self._page
-        if isinstance(error, VaultLockedError):
+        if isinstance(error, VaultLockedError) and not isinstance(error, TooManyGuessesError):
             page.refuse(page.WRONG)
         else:
             page.refuse(f"{explain(error)}.")
@@ -228,7 +271,8 @@ class _Page(QWidget):
 
 
 class _PassphrasePage(_Page):
-    entered = Signal(str)
+    entered = Signal(str, str)
+    """Passphrase, and whose; empty where there is one user."""
     other_way = Signal()
     WRONG = (
         "This is not the passphrase of this vault. Nothing was changed: try again, or use the "
@@ -237,7 +281,12 @@ class _PassphrasePage(_Page):
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
+        self.user = Choice(self)
+        self.user.setAccessibleName("User")
+        self.user.hide()
+        self.rows.addWidget(self.user)
         self.passphrase = self.add_field("Passphrase", hidden=True)
+        self.user.activated.connect(lambda _index: self.passphrase.setFocus())
         self.passphrase.returnPressed.connect(self._enter)
         self.rows.addWidget(self.problem)
         row = QHBoxLayout()
@@ -246,10 +295,70 @@ class _PassphrasePage(_Page):
         row.addWidget(button("Unlock", "primary", self, self._enter))
         self.rows.addLayout(row)
 
+    def offer(self, users: Sequence[str]) -> None:
+        """Let the user be chosen where there are several; who was chosen before stays so."""
+        chosen = self.user.currentText()
+        self.user.clear()
+        self.user.addItems(users)
+        self.user.setCurrentIndex(max(0, self.user.findText(chosen)))
+        self.user.setVisible(len(users) > 1)
+
     def _enter(self) -> None:
         if self.passphrase.text():
             self.problem.setText("")
-            self.entered.emit(self.passphrase.text())
+            self.entered.emit(self.passphrase.text(), self.user.currentText())
+
+
+class _ChangePage(_Page):
+    entered = Signal(object, str, str)
+    """The open vault, the passphrase that was set by somebody else, and one's own."""
+    WRONG = "The passphrase was changed in the meantime. Lock, and begin anew."
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._vault: Vault | None = None
+        self._old = ""
+        why = label(
+            "This passphrase was set by somebody else. Choose one of your own, that nobody else "
+            "knows, before you go on.",
+            "muted",
+            self,
+        )
+        why.setWordWrap(True)
+        self.rows.addWidget(why)
+        self.passphrase = self.add_field("New passphrase", hidden=True)
+        self.again = self.add_field("The same again", hidden=True)
+        self.passphrase.returnPressed.connect(self.again.setFocus)
+        self.again.returnPressed.connect(self._enter)
+        self.rows.addWidget(self.problem)
+        row = QHBoxLayout()
+        row.addStretch(1)
+        row.addWidget(button("Change it", "primary", self, self._enter))
+        self.rows.addLayout(row)
+
+    def ask(self, vault: Vault, old: str) -> None:
+        """Ask whoever has just opened the vault."""
+        self._vault, self._old = vault, old
+
+    def clear(self) -> None:
+        """Forget it all; a vault that waits for its new passphrase is closed."""
+        super().clear()
+        if self._vault is not None:
+            self._vault.close()
+        self.release()
+
+    def release(self) -> None:
+        """Leave the vault to whoever goes on with it."""
+        self._vault, self._old = None, ""
+
+    def _enter(self) -> None:
+        if self._vault is None or not self.passphrase.text():
+            return
+        if self.passphrase.text() != self.again.text():
+            self.refuse("The two passphrases differ. Nothing was changed: type both again.")
+            return
+        self.problem.setText("")
+        self.entered.emit(self._vault, self._old, self.passphrase.text())
 
 
 class _RecoveryPage(_Page):

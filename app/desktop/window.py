@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSettings, Qt
+from PySide6.QtCore import QByteArray, QSettings, Qt, Signal
 from PySide6.QtGui import (
     QAction,
     QCloseEvent,
@@ -17,6 +17,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QApplication,
+    QDialog,
     QMainWindow,
     QStackedWidget,
     QVBoxLayout,
@@ -24,7 +25,9 @@ from PySide6.QtWidgets import (
 )
 
 from app.actions import ACTIONS, View
+from app.desktop.auto_lock import LOCK_AFTER, AutoLock, IdleDialog, Why, lock_after
 from app.desktop.background import Background
+from app.desktop.emergency import EmergencyBanner, EmergencyDialog
 from app.desktop.files import choose_recordings
 from app.desktop.intake import IntakeQueue
 from app.desktop.intake_line import IntakeLine
@@ -40,7 +43,7 @@ from app.desktop.worklist import WorklistView
 from app.drawing.theme import LIGHT, THEMES
 from app.faults import explain
 from app.report import ReportError
-from app.vault import VaultError
+from app.vault import ALLOWED, Action, NotAllowedError, VaultError
 from signals.recording import RecordingError
 from signals.scale import Scale
 
@@ -65,10 +68,15 @@ class MainWindow(QMainWindow):
         Theme and calibration; never anything about a patient.
     """
 
+    locked = Signal()
+    """The vault was open and is closed; the window is still there."""
+
     def __init__(self, vault_path: Path, recordings: Iterable[Path], settings: QSettings) -> None:
         super().__init__()
         self.setWindowTitle("Tracekeep")
         self.resize(*_SIZE)
+        if isinstance(geometry := settings.value("geometry"), QByteArray):
+            self.restoreGeometry(geometry)
         self.setAcceptDrops(True)
         self._settings = settings
         self._waiting = list(recordings)
@@ -76,11 +84,16 @@ class MainWindow(QMainWindow):
         self._vault: Vault | None = None
         self.intake: IntakeQueue | None = None
         self._theme = THEMES.get(str(settings.value("theme", "")), LIGHT)
+        self.auto_lock = AutoLock(self)
+        self.auto_lock.minutes = lock_after(settings)
+        self.auto_lock.due.connect(self._lock_unless_at_work)
 
         inside = QWidget(self)
         inside.setObjectName("view")
         self.views = QStackedWidget(inside)
         self.message = MessageBar(inside)
+        self.emergency = EmergencyBanner(inside)
+        self.emergency.over.connect(self._emergency_is_over)
         self.unlock_view = UnlockView(vault_path, self.views)
         self.worklist = WorklistView(self._theme, self.choose_files, self.views)
         self.reading = ReadingView(self._theme, Scale(), self.views)
@@ -97,6 +110,7 @@ class MainWindow(QMainWindow):
         rows = QVBoxLayout(inside)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(0)
+        rows.addWidget(self.emergency)
         rows.addWidget(self.message)
         rows.addWidget(self.views, 1)
         rows.addWidget(self.intake_line)
@@ -117,6 +131,8 @@ class MainWindow(QMainWindow):
     def use_vault(self, vault: Vault) -> None:
         """Show what an open vault holds, and take in what waits."""
         self._vault = vault
+        self.auto_lock.start()
+        self.emergency.watch(vault)
         self.intake = IntakeQueue(vault, self)
         self.intake.changed.connect(self.intake_line.show_state)
         self.intake.stored.connect(self._stored)
@@ -133,6 +149,8 @@ class MainWindow(QMainWindow):
         )
         self._list_recordings()
         self.show_worklist()
+        for warning in vault.warnings:
+            self.message.say(warning)
         waiting, self._waiting = self._waiting, []
         self.take_in(waiting)
 
@@ -142,6 +160,9 @@ class MainWindow(QMainWindow):
             return
         try:
             opened = OpenRecording.read(self._vault, recording_id)
+        except NotAllowedError as error:
+            self.message.say(f"{explain(error)}.")
+            return
         except (VaultError, ReportError, RecordingError, OSError) as error:
             self.message.say(
                 f"This recording cannot be opened: {explain(error)}. The others are not touched; "
@@ -186,6 +207,23 @@ class MainWindow(QMainWindow):
 
     def lock(self) -> None:
         """Close the vault; what is being analysed is stopped, and nothing of it stays."""
+        was_open = self._vault is not None
+        self._close_vault()
+        if was_open:
+            self._settings.setValue("geometry", self.saveGeometry())
+            self.locked.emit()
+
+    def _lock_unless_at_work(self, why: Why) -> None:
+        """Lock; but that nobody is there does not stop an analysis, which ends by itself."""
+        at_work = self.intake is not None and self.intake.is_busy
+        if self._vault is not None and not (why is Why.IDLE and at_work):
+            self.lock()
+
+    def _close_vault(self) -> None:
+        self.auto_lock.stop()
+        self.emergency.watch(None)
+        for dialog in self.findChildren(QDialog):
+            dialog.close()
         self._forget()
         self.worklist.set_recordings([])
         self.worklist.search.clear()
@@ -199,6 +237,17 @@ class MainWindow(QMainWindow):
         self.unlock_view.reset()
         self._show(View.UNLOCK)
 
+    def ask_for_emergency(self) -> None:
+        """Let somebody who may not read have one patient's recordings, and say so in red."""
+        if self._vault is None:
+            return
+        if Action.READ in ALLOWED[self._vault.session.role]:
+            self.message.say("You may read all recordings; there is no need for it.")
+            return
+        dialog = EmergencyDialog(self._vault, self)
+        dialog.opened.connect(self._emergency_is_open)
+        dialog.open()
+
     def toggle_theme(self) -> None:
         """Change between light and dark, and remember it."""
         self._theme = THEMES["dark" if self._theme.name == "light" else "light"]
@@ -209,6 +258,17 @@ class MainWindow(QMainWindow):
         """Have the screen measured."""
         dialog = CalibrationDialog(self.screen(), self._settings, self)
         dialog.accepted.connect(self._apply_screen)
+        dialog.open()
+
+    def choose_idle_minutes(self) -> None:
+        """Ask after how many minutes without anybody there the vault is to be locked."""
+
+        def keep(minutes: int) -> None:
+            self.auto_lock.minutes = minutes
+            self._settings.setValue(LOCK_AFTER, minutes)
+
+        dialog = IdleDialog(self.auto_lock.minutes, self)
+        dialog.chosen.connect(keep)
         dialog.open()
 
     # what Qt asks for
@@ -233,12 +293,23 @@ class MainWindow(QMainWindow):
         """Lock, so that nothing half-done stays."""
         self.hide()  # what is waited for may take a while
         self.unlock_view.close_down()
-        self.lock()
+        self._settings.setValue("geometry", self.saveGeometry())
+        self._close_vault()
         for task in self.findChildren(Background):
             task.wait()
         super().closeEvent(event)
 
     # inside
+
+    def _emergency_is_open(self) -> None:
+        self.emergency.look()
+        self.message.clear()
+        self._list_recordings()
+
+    def _emergency_is_over(self) -> None:
+        self.worklist.set_recordings([])
+        self.show_worklist()
+        self.message.say("The emergency access is over.")
 
     def _make_actions(self) -> dict[str, QAction]:
         reading = self.reading
@@ -250,6 +321,8 @@ class MainWindow(QMainWindow):
             "search": self._search,
             "cancel": self._cancel,
             "lock": self.lock,
+            "idle": self.choose_idle_minutes,
+            "emergency": self.ask_for_emergency,
             "quit": self.close,
             "next_finding": partial(reading.step_finding, 1),
             "previous_finding": partial(reading.step_finding, -1),
@@ -307,6 +380,9 @@ class MainWindow(QMainWindow):
     def _stored(self, recording_id: str) -> None:
         if self._vault is None:
             return
+        if self._vault.session.refusal(Action.READ):
+            self.message.say("The recording is stored, for those who may read it.")
+            return
         try:
             self.worklist.add(self._vault.recording(recording_id))
         except VaultError as error:
@@ -330,6 +406,9 @@ class MainWindow(QMainWindow):
             self._say_damaged(error)
 
     def _say_damaged(self, error: VaultError) -> None:
+        if isinstance(error, NotAllowedError):
+            self.message.say(f"{explain(error)}.")
+            return
         self.message.say(f"{explain(error)}. 'tracekeep vault check' says what is damaged.")
 
     def _search(self) -> None:

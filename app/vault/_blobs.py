@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -41,6 +42,11 @@ class BlobFile:
     recording_id: str
     kind: str
     size: int
+
+
+def new_blob(recording_id: str, kind: str) -> BlobFile:
+    """Draw the name of one more file of a recording."""
+    return BlobFile(secrets.token_hex(16), recording_id, kind, 0)
 
 
 def blob_path(vault: Path, blob_id: str) -> Path:
@@ -92,8 +98,10 @@ def write_blob(
     return size
 
 
-def open_blob(vault: Path, vault_id: str, key: bytes, blob: BlobFile) -> _chunked.Reader:
-    """Open a blob that the index names.
+def open_blob(
+    vault: Path, vault_id: str, key: bytes, blob: BlobFile, *, salvaging: bool = False
+) -> _chunked.Reader:
+    """Open a blob that the index names; with `salvaging`, one that is cut short too.
 
     Raises
     ------
@@ -102,7 +110,8 @@ def open_blob(vault: Path, vault_id: str, key: bytes, blob: BlobFile) -> _chunke
     """
     path = blob_path(vault, blob.id)
     with blob_errors(path):
-        return _chunked.Reader(path, key, _context(vault_id, blob.recording_id, blob.kind))
+        context = _context(vault_id, blob.recording_id, blob.kind)
+        return _chunked.Reader(path, key, context, salvaging=salvaging)
 
 
 @contextmanager

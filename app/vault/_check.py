@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
 
 from app.vault._blobs import KINDS, blob_errors, blob_path, blobs_on_disk, open_blob
 from app.vault._errors import VaultDamagedError, VaultError
@@ -40,12 +40,21 @@ class Damage:
         As the vault lists it; empty where it hits no one recording.
     problem : str
         In plain words.
+    patient : str
+        Name or code of the patient whose recording it is, as the vault lists it; empty where it
+        hits no one recording, or that is not known.
     """
 
     what: str
     recording_id: str | None
     recording_name: str
     problem: str
+    patient: str = field(default="", repr=False)
+
+    @classmethod
+    def of(cls, one: StoredRecording, what: str, problem: str) -> Self:
+        """Return what is wrong with a recording."""
+        return cls(what, one.id, one.name, problem, one.patient.name or one.patient.code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +67,13 @@ class CheckResult:
         Empty where all is well.
     checked : mapping
         How many ``recordings``, ``files``, ``files_read`` (to the end) and ``bytes_read``.
+    warnings : tuple of str
+        That the vault, or a part of it, was put back to an older state, and what to do.
     """
 
     damages: tuple[Damage, ...]
     checked: Mapping[str, int]
+    warnings: tuple[str, ...] = ()
 
 
 def check(
@@ -93,7 +105,7 @@ def check(
         return CheckResult(tuple(dict.fromkeys(damages)), _counts(0, 0, 0, 0))
 
     damages += [
-        Damage("keyring.bin", stored.id, stored.name, "the key of this recording is missing")
+        Damage.of(stored, "keyring.bin", "the key of this recording is missing")
         for stored in recordings.values()
         if stored.id not in keys
     ]
@@ -104,7 +116,7 @@ def check(
     damages += _pattern_damages(index, recordings.values())
     named = {(blob.recording_id, blob.kind) for blob in blobs}
     damages += [
-        Damage("index.db", stored.id, stored.name, f"the index names no {kind} for this recording")
+        Damage.of(stored, "index.db", f"the index names no {kind} for this recording")
         for stored in recordings.values()
         for kind in KINDS
         if (stored.id, kind) not in named
@@ -129,7 +141,7 @@ def check(
         except VaultError as error:
             stored = recordings[blob.recording_id]
             what = str(path.relative_to(vault))
-            damages.append(Damage(what, stored.id, stored.name, error.problem))
+            damages.append(Damage.of(stored, what, error.problem))
         progress(done, len(readable))
     counts = _counts(len(recordings), len(readable), len(chosen), bytes_read)
     return CheckResult(tuple(damages), counts)
@@ -140,7 +152,7 @@ def _pattern_damages(index: Index, recordings: Iterable[StoredRecording]) -> Ite
         try:
             index.pattern(stored.id)
         except VaultDamagedError as error:
-            yield Damage(error.path.name, stored.id, stored.name, error.problem)
+            yield Damage.of(stored, error.path.name, error.problem)
 
 
 def _compare_size(path: Path, blob: BlobFile) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
+from functools import cache
 from typing import TYPE_CHECKING, Self
 
 from cryptography.exceptions import InvalidTag
@@ -35,15 +36,27 @@ class NotAuthenticError(Exception):
 class _Sealer:
     """The cipher of one message: its key, and a nonce for each chunk."""
 
-    def __init__(self, key: bytes, salt: bytes, context: bytes) -> None:
+    def __init__(self, key: bytes | bytearray, salt: bytes, context: bytes) -> None:
         info = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0" + salt + context
-        derived = HKDFExpand(SHA512(), 32 + 12 + 32, info).derive(key)
-        self.aead = AESGCM(derived[:32])
-        self._base_nonce = int.from_bytes(derived[32:44], "big")
-        self.commitment = derived[44:]
+        derived = bytearray(32 + 12 + 32)
+        with memoryview(derived) as parts:
+            HKDFExpand(SHA512(), len(derived), info).derive_into(key, parts)
+            self.aead = AESGCM(parts[:32] if _copies_keys() else bytes(parts[:32]))
+            self._base_nonce = int.from_bytes(parts[32:44], "big")
+            self.commitment = bytes(parts[44:])
+        wipe(derived)
 
     def nonce(self, chunk: int) -> bytes:
         return (self._base_nonce ^ chunk).to_bytes(12, "big")
+
+
+@cache
+def _copies_keys() -> bool:
+    """Return whether the library keeps a copy of a key, which it wipes, and not the one given."""
+    key, nonce = bytearray(b"k" * 32), bytes(12)
+    cipher = AESGCM(key)
+    wipe(key)
+    return cipher.encrypt(nonce, b"", None) == AESGCM(b"k" * 32).encrypt(nonce, b"", None)
 
 
 class Writer:
@@ -53,13 +66,13 @@ class Writer:
     ----------
     file : int
         Descriptor, open for writing. It is not closed here.
-    key : bytes
-        32 random bytes.
+    key : bytes or bytearray
+        32 random bytes; no copy of them is kept.
     context : bytes
         What the message means.
     """
 
-    def __init__(self, file: int, key: bytes, context: bytes) -> None:
+    def __init__(self, file: int, key: bytes | bytearray, context: bytes) -> None:
         salt = secrets.token_bytes(24)
         self._sealer = _Sealer(key, salt, context)
         self._file = file
@@ -108,6 +121,10 @@ class Reader:
         The file.
     key, context : bytes
         As for :class:`Writer`.
+    start : int, default 0
+        Where in the file the message begins; it goes on to the end of the file.
+    salvaging : bool, default False
+        Take a message that is cut short for what is left of it.
 
     Raises
     ------
@@ -117,18 +134,29 @@ class Reader:
         If it cannot be read.
     """
 
-    def __init__(self, path: Path, key: bytes, context: bytes) -> None:
+    def __init__(
+        self,
+        path: Path,
+        key: bytes | bytearray,
+        context: bytes,
+        *,
+        start: int = 0,
+        salvaging: bool = False,
+    ) -> None:
         self._file = path.open("rb", buffering=0)
+        self._start = start
         try:
-            chunks, last = divmod(os.fstat(self._file.fileno()).st_size - HEAD, _SEALED)
-            if chunks < 0 or last < TAG:
+            length = os.fstat(self._file.fileno()).st_size - start - HEAD
+            chunks, last = divmod(length, _SEALED)
+            if chunks < 0 or (last < TAG and not salvaging):
                 raise NotAuthenticError("it is cut short")
             head = self._pread(HEAD, 0)
             self._sealer = _Sealer(key, head[:24], context)
             if not hmac.compare_digest(self._sealer.commitment, head[24:]):
                 raise NotAuthenticError("it is not the file that belongs here")
-            self.size = chunks * CHUNK + last - TAG
-            self._chunks(chunks, chunks)
+            self.size = chunks * CHUNK + max(0, last - TAG)
+            if not salvaging:
+                self._chunks(chunks, chunks)
         except BaseException:
             self._file.close()
             raise
@@ -169,7 +197,7 @@ class Reader:
     def _pread(self, length: int, offset: int) -> bytes:
         parts = []
         while length:
-            part = os.pread(self._file.fileno(), length, offset)
+            part = os.pread(self._file.fileno(), length, self._start + offset)
             if not part:
                 raise NotAuthenticError("it is cut short")
             parts.append(part)
@@ -229,6 +257,11 @@ def unseal(key: bytes, context: bytes, ciphertext: bytes) -> bytes:
         )
     except InvalidTag:
         raise NotAuthenticError("it was changed") from None
+
+
+def wipe(secret: bytearray) -> None:
+    """Overwrite a secret in memory."""
+    secret[:] = bytes(len(secret))
 
 
 def write_all(file: int, data: bytes | bytearray | memoryview) -> None:

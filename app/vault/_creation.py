@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING
 
 from app.vault import _recovery
 from app.vault._errors import VaultError, plain_errors
-from app.vault._files import try_lock
+from app.vault._files import make_folder, sync_folder, try_lock
 from app.vault._header import FILE as HEADER_FILE
-from app.vault._header import Header, PassphraseStanza, RecoveryStanza, new_salt, write_header
+from app.vault._header import Header, write_header
 from app.vault._index import FILE as INDEX_FILE
-from app.vault._index import Index, open_index
+from app.vault._index import open_index
 from app.vault._keyring import FILE as KEYRING_FILE
 from app.vault._keyring import Keyring
-from app.vault._keys import KEY_BYTES, Purpose, Stretching, derive, stretch
+from app.vault._keys import KEY_BYTES, Purpose, derive
+from app.vault._people import check_name, check_passphrase, new_header, new_stanza
+from app.vault.roles import Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,24 +53,59 @@ def make_folders(vault: Path) -> None:
         (vault / name).mkdir(0o700, exist_ok=True)
 
 
+def make(path: Path, passphrase: str, user: str) -> tuple[bytes, str]:
+    """Make an empty vault, complete or not at all; return its key and its recovery key.
+
+    Errors as for :meth:`app.vault.Vault.create`.
+    """
+    with plain_errors(path):
+        if path.is_dir() and any(path.iterdir()):
+            raise VaultError(path, "the folder is not empty; name a new one for the vault")
+        if path.exists() and not path.is_dir():
+            raise VaultError(path, "there is a file of this name; name a new folder")
+        user = check_name(path, user)
+        check_passphrase(path, passphrase, user)
+        make_folder(path.parent)
+        remove_unfinished(path)
+        building = path.with_name(f".{path.name}.new-{secrets.token_hex(4)}")
+    with errors_about(path, building):
+        building.mkdir(0o700)
+        made = building
+        lock = os.open(building, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            try_lock(lock, fcntl.LOCK_EX)
+            keys = build(building, passphrase, user)
+            building.rename(path)
+            made = path
+            sync_folder(path.parent)
+        except BaseException:
+            shutil.rmtree(made, ignore_errors=True)
+            raise
+        finally:
+            os.close(lock)
+    return keys
+
+
 def build(folder: Path, passphrase: str, user: str) -> tuple[bytes, str]:
     """Write an empty vault into a folder; return its key and the recovery key."""
     vault_key, recovery_secret = secrets.token_bytes(KEY_BYTES), secrets.token_bytes(KEY_BYTES)
-    header = Header(
+    bare = Header(
         vault_id=secrets.token_hex(16),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         epoch=1,
+        revision=0,
+        audit=None,
+        inbox=None,
         stanzas=(),
     )
-    stanza = PassphraseStanza(user, Stretching(), new_salt())
-    secret = stretch(passphrase, stanza.salt, stanza.cost)
-    header = header.with_stanza(vault_key, stanza, secret)
-    header = header.with_stanza(vault_key, RecoveryStanza(), recovery_secret)
+    header = new_header(bare, vault_key)
+    owner = new_stanza(header, vault_key, user, Role.ADMINISTRATOR, passphrase)
+    header = header.with_user(owner).with_recovery(vault_key, recovery_secret)
     make_folders(folder)
     Keyring(folder, header.vault_id, header.epoch, vault_key).make()
     index_key = derive(vault_key, Purpose.INDEX, header.vault_id)
     index = folder / INDEX_FILE
-    Index(index, open_index(index, index_key, header.vault_id, create_new=True)).close()
+    open_index(index, index_key, header.vault_id, create_new=True).close()
     write_header(folder, header, vault_key)
     return vault_key, _recovery.to_text(recovery_secret)
 

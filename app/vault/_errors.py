@@ -36,6 +36,18 @@ class VaultLockedError(VaultError):
     """The passphrase or the recovery key is not one of this vault."""
 
 
+class TooManyGuessesError(VaultLockedError):
+    """So many wrong passphrases were typed that the next has to wait."""
+
+
+class UnknownUserError(VaultError):
+    """The vault has no user of this name."""
+
+
+class NotAllowedError(VaultError):
+    """The role of whoever has the vault open does not allow this."""
+
+
 class VaultDamagedError(VaultError):
     """A file of the vault is missing, cut short or not what the vault wrote."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -48,6 +49,14 @@ def sync_folder(path: Path) -> None:
         os.close(folder)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, if there is none, and those above it, that survive a loss of power."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(0o700, parents=True, exist_ok=True)
+    for folder in missing:
+        sync_folder(folder.parent)
+
+
 def try_lock(file: int, kind: int) -> bool:
     """Take a ``flock`` of `kind` (``fcntl.LOCK_SH`` or ``LOCK_EX``) if it is free now."""
     try:
@@ -67,7 +76,12 @@ def writer_lock(vault: Path) -> Iterator[None]:
         If another program has held the lock for :data:`PATIENCE_S` seconds.
     """
     with plain_errors(vault):
-        file = os.open(vault / "LOCK", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            file = os.open(vault / "LOCK", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            if error.errno != errno.EROFS:
+                raise
+            file = os.open(vault / "LOCK", os.O_RDONLY | os.O_CLOEXEC)  # to look at all at once
     try:
         give_up = time.monotonic() + PATIENCE_S
         while not try_lock(file, fcntl.LOCK_EX):

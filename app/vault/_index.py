@@ -10,15 +10,18 @@ from __future__ import annotations
 import json
 import os
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import apsw
 
-from app.vault import _schema
+from app.vault import _patterns, _schema, _search
+from app.vault._audit import AuditLog
 from app.vault._blobs import BlobFile
+from app.vault._digest import RowSum, fact, read_state
 from app.vault._errors import (
     AlreadyStoredError,
     UnknownRecordingError,
@@ -28,14 +31,21 @@ from app.vault._errors import (
     plain_errors,
 )
 from app.vault._files import PATIENCE_S, create
-from ml.personal import PatternError, PersonalPattern
 from signals.recording import Patient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from app.vault._anchor import Watch
+    from app.vault._audit import Ledger
+    from app.vault._digest import State
+    from ml.personal import PersonalPattern
+
 FILE = "index.db"
+_IMMUTABLE = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+_SOON_S = 1.0  # how long reading waits for a writer, to note in the log what is read
+_CACHE_KIB = 16 * 1024  # decrypted pages; with 2 MiB a search of 100,000 takes twice as long
 _SHARED_MEMORY = 32 * 1024  # bytes that SQLite makes beside a write-ahead log that it shares
 _COLUMNS = """
 SELECT r.id, r.name, r.format, r.input_sha256, r.added_at, r.start, r.duration_s, r.n_channels,
@@ -117,6 +127,10 @@ def open_index(
             if not _is_full(path):
                 raise
             connection = _connect(path, key, alone=True)
+        except apsw.CantOpenError:
+            if not _is_at_rest(path):
+                raise
+            connection = _connect(path, key, at_rest=True)
         try:
             if create_new:
                 _schema.make_tables(connection, vault_id)
@@ -129,18 +143,40 @@ def open_index(
     return connection
 
 
-def _connect(path: Path, key: bytes, *, alone: bool = False) -> apsw.Connection:
+def open_unverified(path: Path, key: bytes) -> apsw.Connection:
+    """Open an index that is damaged, to get out of it what can be read. It may not be ours."""
+    with plain_errors(path), index_errors(path):
+        _refuse_plain(path)
+        return _connect(path, key)
+
+
+def open_copy(path: Path, key: bytes) -> apsw.Connection:
+    """Open a new, empty database, for the pages of an index to be copied into it."""
+    with plain_errors(path), index_errors(path):
+        os.close(create(path))
+        return _connect(path, key, alone=True)
+
+
+def _connect(
+    path: Path, key: bytes, *, alone: bool = False, at_rest: bool = False
+) -> apsw.Connection:
     """Open the database with its key.
 
     The 32 KiB of ``-shm``, by which programs that share a write-ahead log agree, are the one
     thing on the disk that reading needs. With `alone` they are in memory, so that a vault can be
-    read on a full disk, by one program at a time.
+    read on a full disk, by one program at a time. One that is `at_rest` needs no such agreement:
+    nobody can write to it.
     """
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    name, flags = str(path), apsw.SQLITE_OPEN_READWRITE
+    if at_rest:
+        name, flags = f"file:{quote(name)}?immutable=1", _IMMUTABLE
+    connection = apsw.Connection(name, flags=flags)
     try:
         if alone:
             connection.pragma("locking_mode", "exclusive")
         _set_up(connection, key)
+        if not at_rest:
+            connection.pragma("journal_mode", "wal")
     except BaseException:
         connection.close()
         raise
@@ -154,9 +190,9 @@ def _set_up(connection: apsw.Connection, key: bytes) -> None:
     connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
     connection.pragma("temp_store", "memory")
     connection.pragma("mmap_size", 0)
+    connection.pragma("cache_size", -_CACHE_KIB)
     connection.pragma("secure_delete", True)  # noqa: FBT003 (the pragma's own value)
     connection.pragma("foreign_keys", True)  # noqa: FBT003
-    connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "full")
 
 
@@ -182,9 +218,15 @@ def _assert_encrypted(connection: apsw.Connection, path: Path, vault_id: str) ->
         raise VaultTooNewError(
             path, "the index was made by a newer version of the program: update the program"
         )
-    canary = connection.execute("SELECT value FROM fact WHERE name = 'vault_id'").get
-    if canary != vault_id:
+    if fact(connection, "vault_id") != vault_id:  # the canary
         raise VaultDamagedError(path, "the index belongs to another vault")
+
+
+def _is_at_rest(path: Path) -> bool:
+    """Return whether the disk can only be read, and holds all that was written, in the index."""
+    log = path.with_name(path.name + "-wal")
+    whole = not (log.exists() and log.stat().st_size)
+    return whole and bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY)
 
 
 def _is_full(path: Path) -> bool:
@@ -213,7 +255,7 @@ def index_errors(path: Path) -> Iterator[None]:
     except apsw.IOError as error:
         words = "no space is left on the disk" if _is_full(path) else "the disk reports an error"
         raise VaultError(path, words) from error
-    except apsw.Error as error:
+    except (apsw.Error, UnicodeDecodeError) as error:
         raise VaultDamagedError(path, "the index of the vault is damaged") from error
 
 
@@ -226,13 +268,27 @@ class Index:
         Of ``index.db``.
     connection : apsw.Connection
         From :func:`open_index`.
+    ledger : Ledger
+        Writes into the log what is done.
+    marks : callable, optional
+        As of :class:`app.vault._digest.RowSum`.
     """
 
-    def __init__(self, path: Path, connection: apsw.Connection) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connection: apsw.Connection,
+        ledger: Ledger,
+        marks: Callable[[], Mapping[str, int]] = dict,
+    ) -> None:
         self._path = path
         self._connection = connection
+        self._log = ledger
+        self.rows = RowSum(connection, marks)
+        self.watch: Watch | None = None  # told of each transaction
         self._mutex = threading.RLock()
         self._closed = False
+        self.log = AuditLog(ledger, self._use, self._writing)
 
     @contextmanager
     def _use(self) -> Iterator[apsw.Connection]:
@@ -240,24 +296,79 @@ class Index:
             yield self._connection
 
     @contextmanager
-    def _writing(self) -> Iterator[apsw.Connection]:
-        """Be in a transaction, in which an index of an older version becomes one of this."""
+    def _writing(self, *, patient: bool = True) -> Iterator[apsw.Connection]:
+        """Be in a transaction, in which an index of an older version becomes one of this.
+
+        One that is not `patient` fails soon if another program writes.
+        """
         with self._use() as connection:
-            # One that begins by reading fails if a log is emptied before it writes.
-            connection.execute("BEGIN IMMEDIATE")
+            connection.set_busy_timeout(round((PATIENCE_S if patient else _SOON_S) * 1000))
             try:
+                # One that begins by reading fails if a log is emptied before it writes.
+                connection.execute("BEGIN IMMEDIATE")
                 _schema.migrate(connection)
+                self.rows.begin(connection)
+                self._log.begin(connection)
                 yield connection
+                if self.watch:
+                    self.watch.before_commit(connection)
+                self.rows.finish(connection)
+                state = read_state(connection)
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+            finally:
+                self.rows.end()
+                connection.set_busy_timeout(round(PATIENCE_S * 1000))
+            self._log.committed()
+            if self.watch and state:
+                self.watch.committed(state)
 
-    def recordings(self) -> list[StoredRecording]:
-        """Return what is stored, newest first."""
+    def state(self) -> State | None:
+        """Return where the index stands; None if it is of a version that did not count."""
         with self._use() as connection:
-            rows = connection.execute(_COLUMNS + "ORDER BY r.added_at DESC, r.id").fetchall()
+            return read_state(connection)
+
+    def recordings(self, most: int = -1) -> list[StoredRecording]:
+        """Return what is stored, newest first; all of it where `most` is negative."""
+        with self._use() as connection:
+            rows = connection.execute(
+                _COLUMNS + "ORDER BY r.added_at DESC, r.id LIMIT ?", (most,)
+            ).fetchall()
+        return [_stored(row) for row in rows]
+
+    def search(self, text: str, most: int) -> list[StoredRecording]:
+        """Return the recordings that have all words of a text, newest first.
+
+        An index of an older version, which can only be read, has no words.
+        """
+        with self._use() as connection:
+            if _schema.version(connection) < _schema.WITH_LOG:
+                raise VaultError(
+                    self._path.parent,
+                    "a vault of an older format that cannot be written cannot be searched",
+                )
+            words = _search.condition(text)
+            if words is None:
+                return []
+            rows = connection.execute(
+                f"WITH found AS (SELECT recording_id, rowid AS place FROM {_search.PREFIX} "
+                f"WHERE {_search.PREFIX} MATCH ? ORDER BY rowid DESC LIMIT ?) "
+                f"{_COLUMNS} JOIN found ON found.recording_id = r.id ORDER BY found.place DESC",
+                (words, most),
+            ).fetchall()
+        return [_stored(row) for row in rows]
+
+    def recordings_of_patient(self, recording_id: str) -> list[StoredRecording]:
+        """Return all recordings of the patient whom one is of, newest first."""
+        with self._use() as connection:
+            rows = connection.execute(
+                _COLUMNS + "WHERE r.patient_id IN (SELECT patient_id FROM recording WHERE id = ?) "
+                "ORDER BY r.added_at DESC, r.id",
+                (recording_id,),
+            ).fetchall()
         return [_stored(row) for row in rows]
 
     def recording_ids(self) -> set[str]:
@@ -298,7 +409,7 @@ class Index:
     def find_input(self, sha256: str) -> StoredRecording | None:
         """Return the recording that came from this content, if it is stored."""
         with self._use() as connection:
-            row = connection.execute(_COLUMNS + "WHERE r.input_sha256 = ?", (sha256,)).fetchone()
+            row = connection.execute(_COLUMNS + "WHERE r.input_sha256 = ?", (sha256,)).get
         return _stored(row) if row else None
 
     def blobs(self, recording_id: str) -> list[BlobFile]:
@@ -340,74 +451,53 @@ class Index:
                 "INSERT INTO blob VALUES (?, ?, ?, ?)",
                 [(blob.id, blob.recording_id, blob.kind, blob.size) for blob in blobs],
             )
+            self._log.enter(connection, "add", recording.id)
 
     def pattern(self, recording_id: str) -> PersonalPattern | None:
-        """Return what was learned about the patient of a recording.
-
-        Raises
-        ------
-        VaultDamagedError
-            If that is not what the vault kept.
-        """
+        """Return what was learned about the patient of a recording; see `_patterns.read`."""
         with self._use() as connection:
-            if _schema.version(connection) < _schema.WITH_PATTERNS:
-                return None
-            # as bytes: what is no UTF-8 is to be found out below
-            text = connection.execute(
-                "SELECT CAST(p.text AS BLOB) FROM pattern AS p JOIN recording USING (patient_id) "
-                "WHERE recording.id = ?",
-                (recording_id,),
-            ).get
-            inputs = _inputs_of_patient(connection, recording_id)
-        if text is None:
-            return None
-        try:
-            pattern = PersonalPattern.from_json(text)
-        except PatternError as error:
-            raise VaultDamagedError(
-                self._path, "what was learned about the patient is damaged"
-            ) from error
-        if not _recordings_of(pattern) <= inputs:
-            raise VaultDamagedError(
-                self._path, "what was learned about the patient is of somebody else"
-            )
-        return pattern
+            return _patterns.read(self._path, connection, recording_id)
 
     def keep_pattern(self, recording_id: str, pattern: PersonalPattern | None) -> None:
-        """Replace what was learned about the patient of a recording, or delete it.
+        """Replace what was learned about a patient, or delete it; see `_patterns.keep`.
 
         The caller holds the writer lock.
-
-        Raises
-        ------
-        ValueError
-            If it was learned on a recording that is not of that patient.
         """
         with self._writing() as connection:
-            if pattern is None or not pattern.lessons:
-                connection.execute(
-                    "DELETE FROM pattern WHERE patient_id IN "
-                    "(SELECT patient_id FROM recording WHERE id = ?)",
-                    (recording_id,),
-                )
-                return
-            if not _recordings_of(pattern) <= _inputs_of_patient(connection, recording_id):
-                raise ValueError("a pattern is kept with the patient that it was learned on")
-            connection.execute(
-                "INSERT OR REPLACE INTO pattern SELECT patient_id, ? FROM recording WHERE id = ?",
-                (pattern.to_json(), recording_id),
-            )
+            n_corrections = len(pattern.lessons) if pattern else 0
+            self._log.enter(connection, "correct", recording_id, corrections=n_corrections)
+            _patterns.keep(connection, recording_id, pattern)
 
     def problems(self) -> list[str]:
         """Return what SQLite's own checks find wrong; every page is read and authenticated."""
         try:
-            with self._use() as connection:
+            with self._use() as connection, connection:  # of one moment
+                if _schema.version(connection) >= _schema.WITH_LOG:
+                    # The check compares what the full-text table remembers, which is of before
+                    # another program wrote, unless it is asked for something first.
+                    connection.execute(f"SELECT rowid FROM {_search.PREFIX} LIMIT 1").fetchall()
                 found = [row[0] for row in connection.execute("PRAGMA integrity_check")]
                 broken = connection.execute("PRAGMA foreign_key_check").fetchall()
         except VaultDamagedError as error:
             return [error.problem]
         problems = [] if found == ["ok"] else found
         return problems + [f"a row of “{row[0]}” points to nothing" for row in broken]
+
+    def forget_pages(self, patience_s: float) -> None:
+        """Leave nothing of a deleted row in the database or its log; the caller holds the lock.
+
+        Raises
+        ------
+        VaultError
+            If another program reads for longer than `patience_s` seconds.
+        """
+        with self._use() as connection:
+            connection.set_busy_timeout(round(patience_s * 1000))
+            try:
+                connection.execute("VACUUM")
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            finally:
+                connection.set_busy_timeout(round(PATIENCE_S * 1000))
 
     def close(self) -> None:
         """Empty the write-ahead log into the database and close it."""
@@ -418,24 +508,11 @@ class Index:
             try:
                 self._connection.set_busy_timeout(0)
                 self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-            except (apsw.BusyError, apsw.FullError):
+            except (apsw.BusyError, apsw.FullError, apsw.ReadOnlyError):
                 pass  # the log is as safe as the database, and is emptied another time
             finally:
-                self._connection.close()
-
-
-def _inputs_of_patient(connection: apsw.Connection, recording_id: str) -> set[str]:
-    """Return the content of each recording of the patient of one."""
-    rows = connection.execute(
-        "SELECT input_sha256 FROM recording WHERE patient_id IN "
-        "(SELECT patient_id FROM recording WHERE id = ?)",
-        (recording_id,),
-    )
-    return {row[0] for row in rows}
-
-
-def _recordings_of(pattern: PersonalPattern) -> set[str]:
-    return {correction.recording for correction in pattern.corrections}
+                with suppress(apsw.FullError):  # it tries once more to empty the log
+                    self._connection.close()
 
 
 def _stored(row: tuple[Any, ...]) -> StoredRecording:

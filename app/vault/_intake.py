@@ -6,15 +6,25 @@ import fcntl
 import os
 import re
 import secrets
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from app.vault._blobs import ENVELOPE, KINDS, REPORT, WAVEFORM, BlobFile, blob_path, write_blob
+from app.vault._blobs import (
+    ENVELOPE,
+    KINDS,
+    REPORT,
+    WAVEFORM,
+    BlobFile,
+    blob_path,
+    new_blob,
+    write_blob,
+)
 from app.vault._chunked import write_all
 from app.vault._errors import VaultError, plain_errors
 from app.vault._files import create, sync_folder, try_lock
 from app.vault._keys import KEY_BYTES
+from app.vault._memory import forbid_dumps
 from app.vault._waveform import TooWideError, write_envelopes, write_waveform
 
 if TYPE_CHECKING:
@@ -63,7 +73,7 @@ class Intake:
     def new(cls, vault: Path, vault_id: str) -> Intake:
         """Draw the names and the key for one more recording."""
         recording_id = secrets.token_hex(16)
-        blobs = tuple(BlobFile(secrets.token_hex(16), recording_id, kind, 0) for kind in KINDS)
+        blobs = tuple(new_blob(recording_id, kind) for kind in KINDS)
         return cls(vault, vault_id, recording_id, blobs, secrets.token_bytes(KEY_BYTES))
 
     def store(
@@ -92,11 +102,13 @@ class Intake:
         RecordingError
             If the recording cannot be read to its end; nothing stays.
         """
+        forbid_dumps()  # a worker process holds this recording's key
         with self._in_use():
             try:
                 return self._store(recording, report, progress or (lambda _share: None))
             except BaseException:
-                remove_blobs(self.vault, (blob.id for blob in self.blobs))
+                with suppress(OSError):  # the note tells whoever opens the vault next to do it
+                    remove_blobs(self.vault, (blob.id for blob in self.blobs))
                 raise
 
     def _store(

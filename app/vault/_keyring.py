@@ -14,6 +14,7 @@ from app.vault._files import write_atomically
 from app.vault._keys import KEY_BYTES, Purpose, derive
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 FILE = "keyring.bin"
@@ -46,6 +47,11 @@ class Keyring:
         self._generation = 0
         self._keys: dict[str, bytes] = {}
 
+    @property
+    def generation(self) -> int:
+        """How often the file that was read or written last had been written."""
+        return self._generation
+
     def load(self) -> dict[str, bytes]:
         """Read the file anew; return the key of each recording by its id.
 
@@ -76,19 +82,46 @@ class Keyring:
         # A recording keeps its key for life, so only an id not met before asks for the file.
         return self._keys.get(recording_id) or self.load().get(recording_id)
 
-    def make(self) -> None:
-        """Write the empty keyring of a new vault."""
-        self._save({})
+    def make(self, keys: Mapping[str, bytes] | None = None, generation: int = 0) -> None:
+        """Write a keyring where there is none: of `keys`, and of a later generation than this."""
+        self._generation = generation
+        self._save(dict(keys or {}))
+
+    def salvage(self) -> dict[str, bytes]:
+        """Return the keys that can be read in a keyring that is damaged or cut short."""
+        context = self._context
+        try:
+            reader = _chunked.Reader(
+                self._path, self._key, context, start=_HEAD.size, salvaging=True
+            )
+        except (OSError, _chunked.NotAuthenticError):
+            return {}
+        keys: dict[str, bytes] = {}
+        with reader:
+            for at in range(_COUNTS.size, reader.size - _ENTRY + 1, _ENTRY):
+                try:
+                    entry = bytes(reader.read(at, _ENTRY))
+                except _chunked.NotAuthenticError:
+                    continue
+                keys[entry[:16].hex()] = entry[16:]
+        return keys
+
+    def take_over(self, other: Keyring) -> None:
+        """Write the keys of another keyring, as its next generation."""
+        keys = other.load()
+        self._generation = other.generation
+        self._save(keys)
 
     def add(self, recording_id: str, key: bytes) -> None:
         """Add the key of a recording, for good. The caller holds the writer lock."""
         self._save({**self.load(), recording_id: key})
 
-    def remove(self, recording_id: str) -> None:
-        """Take out the key of a recording, if it is there. The caller holds the writer lock."""
+    def remove(self, *recording_ids: str) -> None:
+        """Take out the keys of recordings, as far as they are there. The caller holds the lock."""
         keys = self.load()
-        if keys.pop(recording_id, None):
-            self._save(keys)
+        rest = {id_: key for id_, key in keys.items() if id_ not in recording_ids}
+        if len(rest) < len(keys):
+            self._save(rest)
 
     def _save(self, keys: dict[str, bytes]) -> None:
         body = bytearray(_COUNTS.pack(self._generation + 1, len(keys)))

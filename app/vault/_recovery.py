@@ -49,5 +49,24 @@ def from_text(text: str) -> bytes:
     return bytes(key)
 
 
+def mistake(shown: str, typed: str) -> str | None:
+    """Return what is wrong with a recovery key that was typed back, in plain words, or None.
+
+    Parameters
+    ----------
+    shown : str
+        From :func:`to_text`.
+    typed : str
+        The same, it is hoped, whatever its case, spaces and hyphens.
+    """
+    letters = typed.upper().translate(_READ_AS)
+    if len(letters) != 8 * _GROUPS:
+        return f"a recovery key has {8 * _GROUPS} letters and digits; these are {len(letters)}"
+    for index, group in enumerate(shown.split("-")):
+        if letters[8 * index : 8 * index + 8] != group:
+            return f"group {index + 1} is not what is shown"
+    return None
+
+
 def _check(index: int, part: bytes) -> bytes:
     return hashlib.sha256(b"tracekeep-recovery-group" + bytes([index]) + part).digest()[:1]

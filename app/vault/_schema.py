@@ -5,6 +5,10 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
+from app.vault import _search
+from app.vault._digest import WITH_SUM, full_digest, set_fact
+from app.vault._keys import KEY_BYTES
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -12,12 +16,42 @@ if TYPE_CHECKING:
 
     from signals.recording import Patient
 
-VERSION = 2
+VERSION = 3
 WITH_PATTERNS = 2  # from which version on there is that table
+WITH_LOG = WITH_SUM  # from which on there are the log, and emergencies
 _PATTERN = """
 CREATE TABLE pattern (
     patient_id TEXT PRIMARY KEY REFERENCES patient (id),
     text TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+_LOG = """
+CREATE TABLE entry (
+    seq INTEGER PRIMARY KEY,
+    at TEXT NOT NULL,
+    user TEXT NOT NULL,
+    program TEXT NOT NULL,
+    action TEXT NOT NULL,
+    recording_id TEXT,
+    detail TEXT NOT NULL,
+    hash BLOB NOT NULL
+) STRICT;
+CREATE TABLE checkpoint (
+    seq INTEGER PRIMARY KEY,
+    at TEXT NOT NULL,
+    head BLOB NOT NULL,
+    signature BLOB NOT NULL
+) STRICT;
+CREATE TABLE emergency (
+    id TEXT PRIMARY KEY,
+    user TEXT NOT NULL,
+    patient_id TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    opened_at TEXT NOT NULL,
+    until TEXT NOT NULL,
+    reviewed_at TEXT,
+    reviewed_by TEXT,
+    remark TEXT
 ) STRICT, WITHOUT ROWID;
 """
 _TABLES = f"""
@@ -52,7 +86,7 @@ CREATE TABLE blob (
     size INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX blob_by_recording ON blob (recording_id);
-{_PATTERN}"""
+{_PATTERN}{_LOG}{_search.TABLES}"""
 
 
 def make_tables(connection: apsw.Connection, vault_id: str) -> None:
@@ -60,6 +94,7 @@ def make_tables(connection: apsw.Connection, vault_id: str) -> None:
     with connection:
         connection.execute(_TABLES)
         connection.execute("INSERT INTO fact VALUES ('vault_id', ?)", (vault_id,))
+        _begin_to_count(connection)
         connection.pragma("user_version", VERSION)
 
 
@@ -72,21 +107,13 @@ def migrate(connection: apsw.Connection) -> None:
     """Make an older index one of this version, as part of the transaction that is under way."""
     if version(connection) >= VERSION:
         return
-    connection.execute(_PATTERN)
-    # Version 1 took any code for a patient's, "anonymous" and "0000" too. Nothing hung on that
-    # before there were patterns.
-    doubtful = connection.execute(
-        "SELECT r.id, p.name, p.code, p.sex, p.birth_date, p.remarks "
-        "FROM recording AS r JOIN patient AS p ON p.id = r.patient_id "
-        "WHERE r.id > (SELECT min(id) FROM recording WHERE patient_id = p.id)"
-    ).fetchall()
-    for row in doubtful:
-        recording_id, *facts = map(str, row)
-        if not _is_known(*facts):
-            connection.execute(
-                "UPDATE recording SET patient_id = ? WHERE id = ?",
-                (_new_patient(connection, facts), recording_id),
-            )
+    if version(connection) < WITH_PATTERNS:
+        connection.execute(_PATTERN)
+        part_the_doubtful(connection)
+    connection.execute(_LOG)
+    connection.execute(_search.TABLES)
+    connection.execute(_search.FILL)
+    _begin_to_count(connection)
     connection.pragma("user_version", VERSION)
 
 
@@ -109,6 +136,31 @@ def patient_id(connection: apsw.Connection, patient: Patient) -> str:
 def storable(text: str) -> str:
     """Return `text` without what UTF-8 cannot say: bytes of a file name that are no text."""
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def part_the_doubtful(connection: apsw.Connection) -> None:
+    """Give every recording but one of a patient of whom nothing is known a row of its own."""
+    # Version 1 took any code for a patient's, "anonymous" and "0000" too. Nothing hung on that
+    # before there were patterns.
+    doubtful = connection.execute(
+        "SELECT r.id, p.name, p.code, p.sex, p.birth_date, p.remarks "
+        "FROM recording AS r JOIN patient AS p ON p.id = r.patient_id "
+        "WHERE r.id > (SELECT min(id) FROM recording WHERE patient_id = p.id)"
+    ).fetchall()
+    for row in doubtful:
+        recording_id, *facts = map(str, row)
+        if not _is_known(*facts):
+            connection.execute(
+                "UPDATE recording SET patient_id = ? WHERE id = ?",
+                (_new_patient(connection, facts), recording_id),
+            )
+
+
+def _begin_to_count(connection: apsw.Connection) -> None:
+    """Sum up the rows that are there, and draw the secret that the sum and the log hang on."""
+    set_fact(connection, "secret", secrets.token_bytes(KEY_BYTES))
+    set_fact(connection, "generation", 1)
+    set_fact(connection, "digest", full_digest(connection))
 
 
 def _is_known(name: str, code: str, _sex: str, birth_date: str, _remarks: str) -> bool:

@@ -4,37 +4,30 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import shutil
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from app.report import Report
-from app.vault import _check
+from app.vault import _erase, _inbox, _rotation, _selftest
+from app.vault._anchor import Watch
+from app.vault._audit import Ledger
 from app.vault._blobs import (
-    ENVELOPE,
-    REPORT,
-    WAVEFORM,
-    BlobFile,
-    blob_errors,
-    blob_path,
     open_blob,
 )
-from app.vault._creation import build, errors_about, make_folders, remove_unfinished
-from app.vault._errors import AlreadyStoredError, VaultDamagedError, VaultError, plain_errors
-from app.vault._files import sync_folder, try_lock, writer_lock
-from app.vault._header import (
-    VERSION,
-    Header,
-    PassphraseStanza,
-    read_header,
-    unlock,
-    unlock_with_recovery_key,
-    verify_header,
+from app.vault._care import Care
+from app.vault._creation import make, make_folders
+from app.vault._emergency import Emergencies
+from app.vault._errors import (
+    AlreadyStoredError,
+    VaultDamagedError,
+    VaultError,
+    plain_errors,
 )
+from app.vault._files import sync_folder, try_lock, writer_lock
+from app.vault._header import Header, read_header, verify_header
 from app.vault._index import FILE as INDEX_FILE
 from app.vault._index import Index, StoredRecording, open_index
 from app.vault._intake import (
@@ -47,15 +40,16 @@ from app.vault._intake import (
 )
 from app.vault._keyring import Keyring
 from app.vault._keys import Purpose, derive
-from app.vault._waveform import VaultRecording, read_envelopes
+from app.vault._memory import forbid_dumps
+from app.vault._people import People, session_of, unlock, unlock_with_recovery_key
+from app.vault._stanzas import RecoveryStanza
+from app.vault._use import Use
+from app.vault.dropbox import Address
+from app.vault.roles import Action, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
-
-    from ml.personal import PersonalPattern
-    from signals.envelope import Envelope
-    from signals.recording import Recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,32 +83,72 @@ class VaultInfo:
     kdf: str
 
 
-class Vault:
+class Vault(Care):
     """An open vault. Use it as a context manager, or close it.
 
-    Several programs may have the same vault open, and several threads may share one object.
+    Several programs may have the same vault open, and several threads may share one object. What
+    opening it took in from the inbox is in `inbox`.
     """
 
-    def __init__(self, path: Path, header: Header, vault_key: bytes) -> None:
+    def __init__(
+        self, path: Path, header: Header, vault_key: bytes, session: Session, use: Use
+    ) -> None:
         verify_header(path, header, vault_key)
         self.path = path
+        self.session = session
+        self.people = People(self)
+        self.emergencies = Emergencies(self)
+        self._use = use
         self.vault_id = header.vault_id
+        self._pending: dict[str, tuple[Intake, int]] = {}
+        self.inbox = _inbox.Taken((), ())
+        self._attach(header, vault_key)
+        try:
+            self.log.add("unlock", by="recovery key" if session.by_recovery_key else "passphrase")
+            self._sweep()
+            if header.inbox and not session.refusal(Action.ADD):
+                with suppress(VaultError):  # it keeps nobody from opening the vault
+                    self.take_in_inbox()
+        except BaseException:
+            self._index.close()
+            raise
+
+    def _attach(self, header: Header, vault_key: bytes) -> None:
+        """Open what a vault key opens: when the vault is opened, and when the key is replaced."""
         self._header = header
         self._vault_key = vault_key
-        self._keyring = Keyring(path, header.vault_id, header.epoch, vault_key)
+        self._keyring = Keyring(self.path, header.vault_id, header.epoch, vault_key)
         self._keyring.load()
-        index = path / INDEX_FILE
+        index = self.path / INDEX_FILE
         index_key = derive(vault_key, Purpose.INDEX, header.vault_id)
-        self._index = Index(index, open_index(index, index_key, header.vault_id))
-        self._pending: dict[str, tuple[Intake, int]] = {}
+        ledger = Ledger(
+            header.vault_id,
+            self.session.user,
+            self.session.program,
+            header.audit_seed(vault_key),
+        )
+        self._index = Index(
+            index,
+            open_index(index, index_key, header.vault_id),
+            ledger,
+            marks=lambda: {
+                "keyring_generation": self._keyring.generation,
+                "header_revision": self._header.revision,
+            },
+        )
+        self.log = self._index.log
+        self._watch = Watch(self.path, header.vault_id, self._index, self._keyring, ledger)
+        self._index.watch = self._watch
         try:
-            self._sweep()
+            self._watch.look()
         except BaseException:
             self._index.close()
             raise
 
     @classmethod
-    def create(cls, path: Path, passphrase: str, *, user: str = "owner") -> tuple[Self, str]:
+    def create(
+        cls, path: Path, passphrase: str, *, user: str = "owner", program: str = "tracekeep"
+    ) -> tuple[Self, str]:
         """Make a vault; it appears at `path` complete or not at all.
 
         Returns
@@ -127,45 +161,46 @@ class Vault:
         Raises
         ------
         VaultError
-            If something is at `path`, the passphrase is empty, or the place cannot be written.
+            If something is at `path`, the passphrase is weak, or the place cannot be written.
         """
+        forbid_dumps()
         path = Path(path)
-        if not passphrase:
-            raise VaultError(path, "a vault needs a passphrase")
-        with plain_errors(path):
-            if path.is_dir() and any(path.iterdir()):
-                raise VaultError(path, "the folder is not empty; name a new one for the vault")
-            if path.exists() and not path.is_dir():
-                raise VaultError(path, "there is a file of this name; name a new folder")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            remove_unfinished(path)
-            building = path.with_name(f".{path.name}.new-{secrets.token_hex(4)}")
-        with errors_about(path, building):
-            building.mkdir(0o700)
-            made = building
-            lock = os.open(building, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                try_lock(lock, fcntl.LOCK_EX)
-                vault_key, recovery_key = build(building, passphrase, user)
-                building.rename(path)
-                made = path
-                sync_folder(path.parent)
-                return cls(path, read_header(path), vault_key), recovery_key
-            except BaseException:
-                # Complete or not: a vault whose recovery key nobody has seen must not stay.
-                shutil.rmtree(made, ignore_errors=True)
-                raise
-            finally:
-                os.close(lock)
+        _selftest.run(path)
+        vault_key, recovery_key = make(path, passphrase, user)
+        use = Use(path)
+        try:
+            header = read_header(path)
+            session = session_of(header.users[0], program)
+            return cls(path, header, vault_key, session, use), recovery_key
+        except BaseException:
+            use.close()
+            # Complete or not: a vault whose recovery key nobody has seen must not stay.
+            shutil.rmtree(path, ignore_errors=True)
+            raise
 
     @classmethod
-    def open(cls, path: Path, passphrase: str) -> Self:
+    def open(
+        cls, path: Path, passphrase: str, *, user: str | None = None, program: str = "tracekeep"
+    ) -> Self:
         """Open a vault.
+
+        Parameters
+        ----------
+        path : pathlib.Path
+            The folder.
+        passphrase : str
+            Of one of its users.
+        user : str, optional
+            Whose it is; without it, whose passphrase it turns out to be.
+        program : str
+            Which program asks, for the log.
 
         Raises
         ------
         VaultLockedError
-            If the passphrase is wrong.
+            If the passphrase is wrong; a :class:`TooManyGuessesError` if wrong ones were too many.
+        UnknownUserError
+            If there is no such user.
         VaultDamagedError
             If one of its files is missing, cut short or was changed; it is named.
         VaultTooNewError
@@ -173,20 +208,57 @@ class Vault:
         VaultError
             If there is no vault, or no permission to use it.
         """
-        path = Path(path)
-        header = read_header(path)
-        return cls(path, header, unlock(path, header, passphrase))
+        return cls._opened(path, lambda path: unlock(path, passphrase, user, program))
 
     @classmethod
-    def open_with_recovery_key(cls, path: Path, recovery_key: str) -> Self:
+    def open_with_recovery_key(
+        cls, path: Path, recovery_key: str, *, program: str = "tracekeep"
+    ) -> Self:
         """Open a vault with the key that :meth:`create` gave; errors as for :meth:`open`."""
+        return cls._opened(path, lambda path: unlock_with_recovery_key(path, recovery_key, program))
+
+    @classmethod
+    def _opened(cls, path: Path, unlocked: Callable[[Path], tuple[Header, bytes, Session]]) -> Self:
+        forbid_dumps()
         path = Path(path)
-        header = read_header(path)
-        return cls(path, header, unlock_with_recovery_key(path, header, recovery_key))
+        _rotation.settle(path)
+        _selftest.run(path)
+        use = Use(path)
+        try:
+            return cls(path, *unlocked(path), use)
+        except BaseException:
+            use.close()
+            raise
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What whoever works with the vault must know, in plain words: it was put back, say."""
+        return (*self._watch.warnings, *self.log.warnings, *self.inbox.warnings)
+
+    def rotate(self, recovery_key: str) -> None:
+        """Replace the vault key, on which all others but those of recordings hang.
+
+        Every user keeps the passphrase. Killed at whatever moment, the vault is as it was or as
+        it is to be.
+
+        Parameters
+        ----------
+        recovery_key : str
+            From :func:`app.vault.new_recovery_key`, noted down already; it replaces the old one.
+
+        Raises
+        ------
+        NotAllowedError
+            If the session may not.
+        VaultError
+            If another program has the vault open, or the disk has no room for a second index.
+        """
+        self.require(Action.ROTATE)
+        _rotation.rotate(self, recovery_key)
 
     def info(self) -> VaultInfo:
         """Return what the vault is and how much it holds."""
-        stanzas = [s for s in self._header.stanzas if isinstance(s, PassphraseStanza)]
+        stanzas = [s for s in self._header.stanzas if not isinstance(s, RecoveryStanza)]
         size = 0
         with plain_errors(self.path):
             for found in self.path.rglob("*"):
@@ -194,7 +266,7 @@ class Vault:
                     size += found.stat().st_size if found.is_file() else 0
         return VaultInfo(
             vault_id=self.vault_id,
-            format_version=VERSION,
+            format_version=self._header.version,
             created=self._header.created,
             users=tuple(stanza.user for stanza in stanzas),
             recordings=len(self._index.recording_ids()),
@@ -202,125 +274,41 @@ class Vault:
             kdf="; ".join(sorted({str(stanza.cost) for stanza in stanzas})),
         )
 
-    def check(
-        self, read_data: float = 0.0, progress: Callable[[int, int], None] | None = None
-    ) -> _check.CheckResult:
-        """Look for damage, and say which recordings it hits. Nothing is changed.
+    @property
+    def inbox_address(self) -> Address:
+        """What others seal recordings for this vault to; it is no secret.
+
+        Raises
+        ------
+        VaultError
+            If the vault is of a version that had no inbox.
+        """
+        if self._header.inbox is None:
+            raise VaultError(self.path, "this vault has no inbox yet: its owner must open it once")
+        return Address(self.vault_id, self._header.inbox.kem, self._header.inbox.public)
+
+    def take_in_inbox(self, progress: Callable[[int, int], None] | None = None) -> _inbox.Taken:
+        """Take in the recordings that others sealed for this vault, and delete the sealed files.
+
+        What is damaged, or for another vault, stays where it is and is named.
 
         Parameters
         ----------
-        read_data : float
-            Share of the recordings' files that is read and authenticated from end to end, 0 to 1,
-            drawn by chance; of the others the head, the length and the last chunk are checked.
         progress : callable, optional
             Told how many files are done, and of how many.
-        """
-        return _check.check(
-            self.path,
-            self._header,
-            self._vault_key,
-            self._index,
-            self._keyring,
-            read_data,
-            progress or (lambda _done, _total: None),
-        )
-
-    def recordings(self) -> list[StoredRecording]:
-        """Return what is stored, newest first."""
-        return self._index.recordings()
-
-    def recording(self, id_or_prefix: str) -> StoredRecording:
-        """Return the one recording whose id begins so.
 
         Raises
         ------
-        UnknownRecordingError
-            If there is none, or more than one.
+        VaultError
+            If the inbox cannot be read.
         """
-        return self._index.recording(id_or_prefix)
-
-    def find_input(self, sha256: str) -> StoredRecording | None:
-        """Return the recording that came from this content, if it is stored."""
-        return self._index.find_input(sha256)
-
-    def report(self, recording_id: str) -> Report:
-        """Return what was found in a recording; errors as for :meth:`waveform`."""
-        return Report.from_json(
-            bytes(self._content(recording_id, REPORT)).decode("utf-8", "surrogatepass")
-        )
-
-    def envelope(self, recording_id: str) -> tuple[Envelope, ...]:
-        """Return the envelope of each channel; errors as for :meth:`waveform`."""
-        return read_envelopes(self._content(recording_id, ENVELOPE))
-
-    def pattern_of(self, recording_id: str) -> PersonalPattern | None:
-        """Return what was learned about the patient whom a recording is of, if anything was.
-
-        Raises
-        ------
-        UnknownRecordingError
-            If there is no such recording.
-        VaultDamagedError
-            If it is not what the vault kept; :meth:`keep_pattern` replaces it all the same.
-        """
-        return self._index.pattern(self.recording(recording_id).id)
-
-    def keep_pattern(self, recording_id: str, pattern: PersonalPattern | None) -> None:
-        """Keep what was learned about a patient, instead of what was before; None deletes it.
-
-        Parameters
-        ----------
-        recording_id : str
-            Of any recording of the patient.
-        pattern : PersonalPattern or None
-            One without corrections is deleted like None.
-
-        Raises
-        ------
-        UnknownRecordingError
-            If there is no such recording.
-        ValueError
-            If it was learned on a recording that is not of that patient.
-        """
-        stored = self.recording(recording_id)
-        with writer_lock(self.path):
-            self._index.keep_pattern(stored.id, pattern)
-
-    def replace_pattern(
-        self, recording_id: str, old: PersonalPattern | None, new: PersonalPattern | None
-    ) -> bool:
-        """Keep a pattern if what is there is still `old`; return whether it was.
-
-        So that of two programs that teach at once none undoes what the other taught. Errors as
-        for :meth:`pattern_of` and :meth:`keep_pattern`.
-        """
-        stored = self.recording(recording_id)
-        with writer_lock(self.path):
-            if self._index.pattern(stored.id) != old:
-                return False
-            self._index.keep_pattern(stored.id, new)
-        return True
-
-    def waveform(self, recording_id: str) -> Recording:
-        """Return a recording that decrypts what is asked of it; close it.
-
-        Raises
-        ------
-        UnknownRecordingError
-            If there is no such recording.
-        VaultDamagedError
-            If its key or its file is missing, or the file was changed.
-        """
-        stored = self.recording(recording_id)
-        blob, key = self._blob(stored.id, WAVEFORM)
-        reader = open_blob(self.path, self.vault_id, key, blob)
-        try:
-            return VaultRecording(
-                blob_path(self.path, blob.id), reader, stored.patient, stored.input_sha256
-            )
-        except BaseException:
-            reader.close()
-            raise
+        self.require(Action.ADD)
+        kem, private = self.inbox_address.kem, self._header.inbox_private(self._vault_key)
+        if private is None:
+            raise VaultDamagedError(self.path, "the key of the inbox is damaged")
+        told = progress or (lambda _done, _total: None)
+        self.inbox = _inbox.take_in(self, kem, private, told)
+        return self.inbox
 
     def intake(self) -> Intake:
         """Prepare for one more recording.
@@ -328,6 +316,7 @@ class Vault:
         Send it to the process that has the recording, :meth:`Intake.store` there, and hand the
         receipt to :meth:`commit`; or :meth:`discard` it.
         """
+        self.require(Action.ADD)
         intake = Intake.new(self.path, self.vault_id)
         with writer_lock(self.path):
             self._pending[intake.recording_id] = (intake, write_pending(intake))
@@ -344,6 +333,7 @@ class Vault:
             If the receipt is of no intake of this object, or the vault cannot be written; the
             recording is then absent, and the intake can be discarded.
         """
+        self.require(Action.ADD)
         if receipt.recording_id not in self._pending:
             raise VaultError(self.path, "this recording was not taken in here, or was discarded")
         intake, _ = self._pending[receipt.recording_id]
@@ -370,12 +360,16 @@ class Vault:
                 self._index.add(stored, receipt.blobs)
                 self._forget(stored.id)
         except AlreadyStoredError:
-            self.discard(intake)
+            self._discard(intake)
             raise
-        return self.recording(stored.id)
+        return self._index.recording(stored.id)
 
     def discard(self, intake: Intake) -> None:
         """Delete what an intake wrote; if a process still writes, it goes when that has ended."""
+        self.require(Action.ADD)
+        self._discard(intake)
+
+    def _discard(self, intake: Intake) -> None:
         if intake.recording_id in self._pending:
             _, file = self._pending.pop(intake.recording_id)
             # Explicitly, for a worker that was forked since then shares the descriptor.
@@ -385,9 +379,13 @@ class Vault:
 
     def close(self) -> None:
         """Close the vault. What was taken in and not committed is deleted. Twice does nothing."""
-        for intake, _ in list(self._pending.values()):
-            self.discard(intake)
-        self._index.close()
+        with ExitStack() as at_last:  # on a disk that fails, too
+            at_last.callback(self._use.close)
+            at_last.callback(self._index.close)
+            for intake, _ in list(self._pending.values()):
+                self._discard(intake)
+            self.log.close()
+            self._watch.close()
 
     def __enter__(self) -> Self:
         return self
@@ -400,26 +398,11 @@ class Vault:
     ) -> None:
         self.close()
 
-    def _blob(self, recording_id: str, kind: str) -> tuple[BlobFile, bytes]:
-        key = self._keyring.key_of(recording_id)
-        if key is None:
-            raise VaultDamagedError(
-                self.path, f"the key of recording {recording_id[:8]} is missing"
-            )
-        for blob in self._index.blobs(recording_id):
-            if blob.kind == kind:
-                return blob, key
-        raise VaultDamagedError(
-            self.path, f"the index names no {kind} for recording {recording_id[:8]}"
-        )
-
-    def _content(self, recording_id: str, kind: str) -> memoryview:
-        blob, key = self._blob(self.recording(recording_id).id, kind)
-        with (
-            open_blob(self.path, self.vault_id, key, blob) as reader,
-            blob_errors(blob_path(self.path, blob.id)),
-        ):
-            return reader.read()
+    def _current_header(self) -> Header:
+        """Return the header as it is now, which another program may have changed."""
+        header = read_header(self.path)
+        verify_header(self.path, header, self._vault_key)
+        return header
 
     def _forget(self, recording_id: str) -> None:
         """Remove the note of an intake that is now part of the vault."""
@@ -433,6 +416,7 @@ class Vault:
             with plain_errors(self.path):
                 make_folders(self.path)
             self._delete_left_overs()
+            _erase.finish(self.path, self._index, self._keyring, patience_s=0.0)
         except VaultDamagedError:
             raise
         except VaultError:

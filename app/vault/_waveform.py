@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from app.vault._chunked import Reader, Writer
 
-_LENGTH = struct.Struct("<I")
-_BLOCK = 8192  # samples
+LENGTH = struct.Struct("<I")
+BLOCK = 8192  # samples
 _AT_ONCE = 4 << 20  # bytes of samples held while writing
 
 
@@ -88,7 +88,7 @@ def _grouped(channels: Sequence[Channel], *, wide: bool) -> tuple[_Group, ...]:
         ]
         values += [m for index in indices if (m := channels[index].missing) is not None]
         fits = narrow.min <= min(values) and max(values) <= narrow.max and not wide
-        groups.append(_Group(tuple(indices), n_samples, _BLOCK, "<i2" if fits else "<i4"))
+        groups.append(_Group(tuple(indices), n_samples, BLOCK, "<i2" if fits else "<i4"))
     return tuple(groups)
 
 
@@ -130,7 +130,7 @@ def write_waveform(
             ],
         }
     ).encode("ascii")
-    writer.write(_LENGTH.pack(len(header)) + header)
+    writer.write(LENGTH.pack(len(header)) + header)
     builders = [EnvelopeBuilder(channel.missing) for channel in recording.channels]
     total = sum(group.size for group in groups) or 1
     done = 0
@@ -142,6 +142,22 @@ def write_waveform(
                 builders[index].push(row)
             done += samples.nbytes
             progress(done / total)
+    return tuple(builder.finish() for builder in builders)
+
+
+def envelopes_of(recording: Recording) -> tuple[Envelope, ...]:
+    """Return the envelope of each channel of a recording, which is read once.
+
+    Raises
+    ------
+    RecordingError
+        From reading the recording.
+    """
+    builders = [EnvelopeBuilder(channel.missing) for channel in recording.channels]
+    for group in _grouped(recording.channels, wide=True):
+        for samples in _read(recording, group):
+            for row, index in zip(samples, group.channels, strict=True):
+                builders[index].push(row)
     return tuple(builder.finish() for builder in builders)
 
 
@@ -182,8 +198,8 @@ class VaultRecording(Recording):
         self._reader = reader
         self._input_sha256 = input_sha256
         with blob_errors(path):
-            (length,) = _LENGTH.unpack(reader.read(0, _LENGTH.size))
-            header = json.loads(bytes(reader.read(_LENGTH.size, length)))
+            (length,) = LENGTH.unpack(reader.read(0, LENGTH.size))
+            header = json.loads(bytes(reader.read(LENGTH.size, length)))
         super().__init__(
             format=header["format"],
             name=header["name"],
@@ -197,7 +213,7 @@ class VaultRecording(Recording):
             repairs=tuple(header["repairs"]),
         )
         self._places: dict[int, tuple[_Group, int, int]] = {}  # group, its offset, row in it
-        offset = _LENGTH.size + length
+        offset = LENGTH.size + length
         for values in header["groups"]:
             group = _Group(**{**values, "channels": tuple(values["channels"])})
             for row, index in enumerate(group.channels):
@@ -229,6 +245,11 @@ class VaultRecording(Recording):
                     samples[place, first - start : last - start] = stored[at : at + last - first]
         return samples
 
+    @property
+    def wide(self) -> bool:
+        """Whether some channel is stored in 32 bits."""
+        return any(group.sample == "<i4" for group, _, _ in self._places.values())
+
     def sha256(self) -> str:
         """Return the SHA-256 of the input that was stored."""
         return self._input_sha256
@@ -256,7 +277,7 @@ def write_envelopes(writer: Writer, envelopes: tuple[Envelope, ...]) -> None:
             for envelope in envelopes
         ]
     ).encode("ascii")
-    writer.write(_LENGTH.pack(len(header)) + header)
+    writer.write(LENGTH.pack(len(header)) + header)
     for envelope in envelopes:
         writer.write(envelope.minima.tobytes())
         writer.write(envelope.maxima.tobytes())
@@ -264,10 +285,10 @@ def write_envelopes(writer: Writer, envelopes: tuple[Envelope, ...]) -> None:
 
 def read_envelopes(content: memoryview) -> tuple[Envelope, ...]:
     """Return what :func:`write_envelopes` wrote."""
-    (length,) = _LENGTH.unpack_from(content)
-    offset = _LENGTH.size + length
+    (length,) = LENGTH.unpack_from(content)
+    offset = LENGTH.size + length
     envelopes = []
-    for values in json.loads(bytes(content[_LENGTH.size : offset])):
+    for values in json.loads(bytes(content[LENGTH.size : offset])):
         count, sample = values["buckets"], np.dtype(values["sample"])
         both = np.frombuffer(content, sample, 2 * count, offset)
         envelopes.append(Envelope(values["bucket"], both[:count], both[count:]))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.batch import Outcome, Status, analyze_into
-from app.vault import Vault, VaultError
+from app.vault import Role, Vault, VaultError
 from signals.simulate import EcgScenario, simulate_ecg
 from signals.writers.edf import write_edf
 
@@ -122,6 +122,18 @@ def test_leads_that_a_known_recording_was_not_read_with_are_told(
     for leads in (["V5"], list(read), None):
         analyze_into(vault, recordings[:1], told.append, leads=leads)
     assert [outcome.read_with for outcome in told[1:]] == [read, (), ()]
+
+
+def test_a_technician_adds_and_is_not_told_what_was_read(
+    vault: Vault, recordings: list[Path]
+) -> None:
+    told: list[Outcome] = []
+    vault.people.add("Kim", Role.TECHNICIAN, "a bicycle in the rain")
+    vault.session = replace(vault.session, user="Kim", role=Role.TECHNICIAN)
+    for _ in range(2):
+        analyze_into(vault, recordings[:1], told.append, leads=["V5"])
+    assert [outcome.status for outcome in told] == [Status.STORED, Status.KNOWN]
+    assert told[1].read_with == ()
 
 
 def test_another_program_that_was_faster_is_no_failure(

@@ -65,8 +65,8 @@ def analysed() -> list[tuple[ArrayRecording, Report]]:
 def case(
     analysed: list[tuple[ArrayRecording, Report]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Case]:
-    monkeypatch.setattr("app.vault._creation.stretch", lambda *_: bytes(32))
-    vault, _ = Vault.create(tmp_path / "v", "passphrase")
+    monkeypatch.setattr("app.vault._people.stretch", lambda *_: bytes(32))
+    vault, _ = Vault.create(tmp_path / "v", "correct horse")
     with vault:
         ids = [vault.commit(vault.intake().store(*one)).id for one in analysed]
         recordings, reports = zip(*analysed, strict=True)
@@ -120,10 +120,10 @@ def test_what_the_analysis_skipped_wrongly_is_as_reported_too(
 
     monkeypatch.setattr(MeasuredBeats, "unchanged", all_of_them)
     monkeypatch.setattr("ml.adaptive.PROBATION", 0)
-    monkeypatch.setattr("app.vault._creation.stretch", lambda *_: bytes(32))
+    monkeypatch.setattr("app.vault._people.stretch", lambda *_: bytes(32))
     recording = _recording(1, "A1")
     report = analyze_recording(recording)
-    vault, _ = Vault.create(tmp_path / "v", "passphrase")
+    vault, _ = Vault.create(tmp_path / "v", "correct horse")
     with vault:
         corrections = Corrections(vault, vault.commit(vault.intake().store(recording, report)).id)
         np.testing.assert_array_equal(corrections.answers().classes, report.beats.classes)

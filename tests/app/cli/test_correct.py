@@ -35,8 +35,7 @@ def analysed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, Repor
     folder = tmp_path_factory.mktemp("taught")
     write_edf(folder / "a.edf", simulate_ecg(holter_scenario(duration=600.0, seed=1)).recording)
     with pytest.MonkeyPatch.context() as patched:
-        for module in ("_creation", "_header"):
-            patched.setattr(f"app.vault.{module}.stretch", lambda *_: bytes(32))
+        patched.setattr("app.vault._people.stretch", lambda *_: bytes(32))
         vault, _ = Vault.create(folder / "vault", PASSPHRASE)
     with vault, open_recording(folder / "a.edf") as recording:
         report = analyze_recording(recording)
@@ -81,7 +80,7 @@ def reader(
     analysed: tuple[Path, str, Report],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Reader:
-    monkeypatch.setattr("app.vault._header.stretch", lambda *_: bytes(32))
+    monkeypatch.setattr("app.vault._people.stretch", lambda *_: bytes(32))
     vault, recording_id, report = analysed
     shutil.copytree(vault, tmp_path / "vault")
     passphrase_file = tmp_path / "passphrase"

@@ -114,7 +114,7 @@ def test_the_network_is_refused_in_the_process_of_the_command(vault: Place) -> N
 def test_every_end_has_its_code_and_no_trace(
     tracekeep: Run, vault: Place, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
 ) -> None:
-    def fail(_self: object) -> object:
+    def fail(*_asked: object) -> object:
         raise error
 
     monkeypatch.delenv("TRACEKEEP_DEBUG", raising=False)

@@ -35,6 +35,19 @@ def test_an_empty_vault_is_said_to_be_empty(tracekeep: Run, vault: Place) -> Non
     assert "empty" in done.stderr
 
 
+def test_list_of_what_is_searched(tracekeep: Run, vault: Place, stored: StoredRecording) -> None:
+    def found(*arguments: str) -> list[str]:
+        done = tracekeep("list", "--json", *arguments, *vault.options)
+        return [one["id"] for one in json.loads(done.stdout)]
+
+    assert found("--search", stored.name) == [stored.id]
+    assert found("--search", f"{stored.name} nobody") == []
+    assert found("--newest", "1") == [stored.id]
+    none = tracekeep("list", "--search", "nobody", *vault.options)
+    assert (none.exit_code, none.stdout) == (0, "")
+    assert "No recording in the vault has all these words" in none.stderr
+
+
 def test_list(tracekeep: Run, vault: Place, stored: StoredRecording) -> None:
     titles, row = tracekeep("list", *vault.options).stdout.splitlines()
     assert titles.split() == [

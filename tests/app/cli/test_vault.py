@@ -9,11 +9,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from app.settings import state_folder
 from app.vault import Vault
 from tests.app.cli.helpers import Place, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def test_create_shows_the_recovery_key_once_and_it_opens_the_vault(
@@ -75,8 +80,11 @@ def test_create_refuses_a_folder_with_something_in_it(tracekeep: Run, tmp_path: 
     assert done.stderr.count("\n") == 1
 
 
-def _type_into(arguments: list[str], answers: list[str]) -> tuple[int, str]:
-    """Run the command on a terminal of its own and type an answer to each question."""
+def _type_into(arguments: list[str], answers: list[str | Callable[[str], str]]) -> tuple[int, str]:
+    """Run the command on a terminal of its own and type an answer to each question.
+
+    An answer may depend on what is shown before it.
+    """
     pid, terminal = pty.fork()
     if pid == 0:
         program = "from app.cli import main; main()"
@@ -90,7 +98,9 @@ def _type_into(arguments: list[str], answers: list[str]) -> tuple[int, str]:
         except OSError:  # the other side is closed
             break
         if answers and shown.rstrip(b" ").endswith(b":"):
-            os.write(terminal, answers.pop(0).encode() + b"\n")
+            answer = answers.pop(0)
+            typed = answer if isinstance(answer, str) else answer(shown.decode())
+            os.write(terminal, typed.encode() + b"\n")
             shown += b"\n"
     os.close(terminal)
     _, status = os.waitpid(pid, 0)
@@ -99,14 +109,114 @@ def _type_into(arguments: list[str], answers: list[str]) -> tuple[int, str]:
 
 def test_the_passphrase_is_asked_for_twice_unseen(tmp_path: Path) -> None:
     place = tmp_path / "v"
-    code, shown = _type_into(["vault", "create", str(place)], ["correct horse"] * 2)
+    code, shown = _type_into(
+        ["vault", "create", str(place)], ["correct horse", "correct horse", _key_in]
+    )
     assert code == 0, shown
     assert "horse" not in shown
     Vault.open(place, "correct horse").close()
 
 
+def _key_in(shown: str) -> str:
+    key = re.search(r"^    (\S{71})\s*$", shown, re.MULTILINE)
+    assert key
+    return key[1]
+
+
+def _mistyped(shown: str) -> str:
+    groups = _key_in(shown).split("-")
+    groups[2] = groups[2][:-1] + ("0" if groups[2][-1] != "0" else "1")
+    return " ".join(groups).lower()
+
+
+def test_the_recovery_key_is_typed_back_and_a_slip_is_named(tmp_path: Path) -> None:
+    place = tmp_path / "v"
+    answers = ["correct horse", "correct horse", "ABC", _mistyped, lambda s: _key_in(s).lower()]
+    code, shown = _type_into(["vault", "create", str(place)], answers)
+    assert code == 0, shown
+    assert "64 letters and digits; these are 3" in shown
+    assert "Group 3 is not what is shown" in shown
+    Vault.open_with_recovery_key(place, _key_in(shown)).close()
+
+
+def test_a_vault_whose_recovery_key_is_not_typed_back_is_not_made(tmp_path: Path) -> None:
+    answers = ["correct horse", "correct horse", "\x04"]
+    code, shown = _type_into(["vault", "create", str(tmp_path / "v")], [*answers])
+    assert code == 1
+    assert "removed again" in shown
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_weak_passphrase_is_asked_for_again(tmp_path: Path) -> None:
+    answers = ["x", "password1", "correct horse", "correct horse", _key_in]
+    code, shown = _type_into(["vault", "create", str(tmp_path / "v"), "--user", "Zoë"], answers)
+    assert code == 0, shown
+    assert "too short" in shown
+    assert "too easy to guess" in shown
+    with Vault.open(tmp_path / "v", "correct horse") as vault:
+        assert vault.session.user == "Zoë"
+
+
+def test_rotate_shows_a_new_recovery_key_and_the_old_is_of_no_use(
+    tracekeep: Run, vault: Place, tmp_path: Path
+) -> None:
+    done = tracekeep("vault", "rotate", *vault.options)
+    assert done.exit_code == 0
+    key = _key_in(done.stdout)
+    with vault.open() as opened:
+        assert opened.log.entries()[-2].action == "rotate"
+    Vault.open_with_recovery_key(vault.path, key).close()
+    (tmp_path / "old").write_text(vault.recovery_key)
+    refused = tracekeep(
+        "vault", "info", "--vault", vault.path, "--recovery-key-file", tmp_path / "old"
+    )
+    assert refused.exit_code == 3
+    assert "no longer" in refused.stderr
+    as_json = json.loads(tracekeep("vault", "rotate", *vault.options, "--json").stdout)
+    assert set(as_json) == {"path", "vault_id", "recovery_key"}
+    Vault.open_with_recovery_key(vault.path, as_json["recovery_key"]).close()
+
+
+def test_rotate_changes_nothing_before_the_new_key_is_typed_back(vault: Place) -> None:
+    options = ["vault", "rotate", "--vault", str(vault.path)]
+    code, shown = _type_into(options, ["correct horse", "\x04"])
+    assert code == 1
+    assert "not typed back" in shown
+    Vault.open_with_recovery_key(vault.path, vault.recovery_key).close()
+    code, shown = _type_into(options, ["correct horse", _key_in])
+    assert code == 0, shown
+    Vault.open_with_recovery_key(vault.path, _key_in(shown)).close()
+
+
+def test_rotate_waits_for_nobody(tracekeep: Run, vault: Place) -> None:
+    with vault.open():
+        done = tracekeep("vault", "rotate", *vault.options)
+    assert done.exit_code == 1
+    assert "another program has the vault open" in done.stderr
+
+
+def test_too_many_guesses_are_told_at_once(
+    tracekeep: Run, vault: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    wrong = ["--vault", vault.path, "--passphrase-command", "echo wrong"]
+    for _ in range(3):
+        assert "passphrase is wrong" in tracekeep("list", *wrong).stderr
+    done = tracekeep("list", *wrong)
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert "too many wrong passphrases: wait" in done.stderr
+    assert done.stderr.count("\n") == 1
+    (counts,) = (state_folder() / "guesses").glob("*.json")
+    (user,) = json.loads(counts.read_bytes())
+    counts.write_text(json.dumps({user: [10, time.time()]}))  # a wait of two minutes
+    code, shown = _type_into(["list", "--vault", str(vault.path)], ["correct horse"] * 3)
+    assert code == 3
+    assert shown.count("Passphrase of") == 1
+
+
 def test_two_different_passphrases_make_nothing(tmp_path: Path) -> None:
-    code, shown = _type_into(["vault", "create", str(tmp_path / "v")], ["correct", "horse"])
+    answers = ["correct horse", "horse correct"]
+    code, shown = _type_into(["vault", "create", str(tmp_path / "v")], [*answers])
     assert code == 1
     assert "differ" in shown
     assert not (tmp_path / "v").exists()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ from pytestqt.qtbot import QtBot
 from app.actions import View
 from app.desktop.background import Background
 from app.desktop.window import MainWindow
-from app.vault import Vault
-from tests.app.desktop.conftest import PASSPHRASE, is_shown, unlock
+from app.vault import Role, Vault
+from tests.app.desktop.conftest import PASSPHRASE, is_shown, shown, unlock
 
 
 def click(qtbot: QtBot, page: QWidget, text: str) -> None:
@@ -140,3 +141,73 @@ def test_a_new_vault_whose_key_nobody_confirmed_to_have_does_not_stay(
         assert path.exists()
     window.close()
     assert not path.exists()
+
+
+@pytest.fixture
+def shared(qtbot: QtBot, vault_path: Path, settings: QSettings) -> Iterator[MainWindow]:
+    """A window that asks for the passphrase of a vault with three users, two of them new."""
+    with Vault.open(vault_path, PASSPHRASE) as vault:
+        vault.people.add("Dr Meier", Role.CLINICIAN, "given by the owner 1")
+        vault.people.add("Kim", Role.TECHNICIAN, "given by the owner 2")
+    yield from shown(qtbot, MainWindow(vault_path, [], settings))
+
+
+def enter(qtbot: QtBot, window: MainWindow, user: str, passphrase: str) -> None:
+    page = window.unlock_view.passphrase_page
+    page.user.setCurrentText(user)
+    qtbot.keyClicks(page.passphrase, passphrase)
+    qtbot.keyClick(page.passphrase, Qt.Key.Key_Return)
+
+
+def choose(qtbot: QtBot, window: MainWindow, passphrase: str) -> None:
+    page = window.unlock_view.change_page
+    qtbot.waitUntil(page.isVisible, timeout=20_000)
+    qtbot.keyClicks(page.passphrase, passphrase)
+    qtbot.keyClicks(page.again, passphrase)
+    click(qtbot, page, "Change it")
+
+
+def test_with_one_user_nobody_is_asked_who_it_is(locked: MainWindow) -> None:
+    assert not locked.unlock_view.passphrase_page.user.isVisible()
+
+
+def test_a_new_user_chooses_a_passphrase_before_anything_else(
+    qtbot: QtBot, shared: MainWindow, vault_path: Path
+) -> None:
+    view = shared.unlock_view
+    assert view.passphrase_page.user.isVisible()
+    enter(qtbot, shared, "Dr Meier", "given by the owner 1")
+    page = view.change_page
+    qtbot.waitUntil(page.isVisible, timeout=20_000)
+    qtbot.keyClicks(page.passphrase, "something of my own")
+    qtbot.keyClicks(page.again, "something else of mine")
+    click(qtbot, page, "Change it")
+    assert "differ" in page.problem.text()
+    page.passphrase.clear()
+    page.again.clear()
+    choose(qtbot, shared, "something of my own")
+    qtbot.waitUntil(lambda: is_shown(shared, View.WORKLIST), timeout=20_000)
+    assert shared.worklist.model.rowCount() == 1
+    shared.lock()
+    with Vault.open(vault_path, "something of my own", user="Dr Meier") as vault:
+        assert not vault.session.must_change
+
+
+def test_leaving_instead_of_choosing_closes_the_vault(
+    qtbot: QtBot, shared: MainWindow, closed: list[Vault]
+) -> None:
+    enter(qtbot, shared, "Dr Meier", "given by the owner 1")
+    qtbot.waitUntil(shared.unlock_view.change_page.isVisible, timeout=20_000)
+    shared.close()
+    assert len(closed) == 1
+
+
+def test_a_technician_is_told_in_words_that_reading_is_for_others(
+    qtbot: QtBot, shared: MainWindow
+) -> None:
+    enter(qtbot, shared, "Kim", "given by the owner 2")
+    choose(qtbot, shared, "a bicycle in the rain")
+    qtbot.waitUntil(lambda: is_shown(shared, View.WORKLIST), timeout=20_000)
+    assert shared.worklist.model.rowCount() == 0
+    assert "Kim may not read recordings" in shared.message.text
+    assert "damaged" not in shared.message.text

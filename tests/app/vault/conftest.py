@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.vault import _creation, _header, _keys
+from app.vault import _keys, _people
 from tests.app.vault.samples import Filled, fill
 
 if TYPE_CHECKING:
@@ -19,8 +19,7 @@ def _argon2_once() -> Iterator[None]:
     """Remember what Argon2id gave; the parameters and the results stay the real ones."""
     remembered = cache(_keys.stretch)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_header, "stretch", remembered)
-        patch.setattr(_creation, "stretch", remembered)
+        patch.setattr(_people, "stretch", remembered)
         yield
 
 

@@ -13,7 +13,10 @@ from typing import Any
 
 import apsw
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -45,31 +48,68 @@ def decrypt(key: bytes, context: bytes, data: bytes) -> bytes:
 
 class Decoder:
     def __init__(
-        self, folder: Path, passphrase: str | None = None, recovery_key: str | None = None
+        self,
+        folder: Path,
+        passphrase: str | None = None,
+        recovery_key: str | None = None,
+        user: str = "owner",
     ) -> None:
         self.folder = folder
         text = (folder / "vault.json").read_text("ascii")
         header = json.loads(text)
         assert header["format"] == "tracekeep-vault"
-        assert header["version"] == 1
-        self.vault_id = header["vault_id"]
-        kind = "recovery" if recovery_key else "passphrase"
-        stanza = next(s for s in header["stanzas"] if s["type"] == kind)
-        if passphrase is not None:
-            secret, label = self._stretched(stanza["kdf"], passphrase), "passphrase-wrap"
+        assert header["version"] in {1, 2}
+        self.header, self.vault_id, self.epoch = header, header["vault_id"], header["epoch"]
+        ways = header["stanzas"]
+        if passphrase is None:
+            (stanza,) = (way for way in ways if way["type"] == "recovery")
+            secret = self._derived(self._typed(str(recovery_key)), "recovery-wrap")
+            self.vault_key = self._wrapped(stanza, secret)
+        elif header["version"] == 1:
+            (stanza,) = (way for way in ways if way["type"] == "passphrase")
+            secret = self._derived(self._stretched(stanza["kdf"], passphrase), "passphrase-wrap")
+            self.vault_key = self._wrapped(stanza, secret)
         else:
-            secret, label = self._typed(str(recovery_key)), "recovery-wrap"
-        says = json.dumps({**stanza, "wrapped": ""}, sort_keys=True)
-        context = f"tracekeep-vault/1|{self.vault_id}|stanza|{header['epoch']}|{says}"
-        wrapped = bytes.fromhex(stanza["wrapped"])
-        self.vault_key = decrypt(self._derived(secret, label), context.encode(), wrapped)
+            (stanza,) = (way for way in ways if way.get("user") == user)
+            self.vault_key = self._sealed(stanza, passphrase)
         mac = hmac.digest(
             self._derived(self.vault_key, "header-mac"),
             text.replace(header["mac"], "").encode(),
             "sha512",
         )
         assert mac.hex() == header["mac"]
+        if header["version"] > 1:
+            seed = Ed25519PrivateKey.from_private_bytes(self.private("audit"))
+            assert seed.public_key().public_bytes_raw().hex() == header["audit"]["public"]
         self.keys = self._keyring()
+
+    def _wrapped(self, stanza: dict[str, Any], key: bytes) -> bytes:
+        says = json.dumps({**stanza, "wrapped": ""}, sort_keys=True)
+        context = f"tracekeep-vault/1|{self.vault_id}|stanza|{self.epoch}|{says}"
+        return decrypt(key, context.encode(), bytes.fromhex(stanza["wrapped"]))
+
+    def _sealed(self, stanza: dict[str, Any], passphrase: str) -> bytes:
+        key = self._derived(self._stretched(stanza["kdf"], passphrase), "passphrase-wrap")
+        says = {name: stanza[name] for name in ("id", "kdf", "public")}
+        says["audit"] = self.header["audit"]["public"]
+        context = f"tracekeep-vault/2|{self.vault_id}|private|{json.dumps(says, sort_keys=True)}"
+        private = decrypt(key, context.encode(), bytes.fromhex(stanza["private"]))
+        info = f"tracekeep-vault/2|{self.vault_id}|sealed|{self.epoch}|{stanza['id']}"
+        suite = Suite(KEM.X25519, KDF.HKDF_SHA512, AEAD.AES_256_GCM)
+        pair = X25519PrivateKey.from_private_bytes(private)
+        assert pair.public_key().public_bytes_raw().hex() == stanza["public"]
+        return suite.decrypt(bytes.fromhex(stanza["sealed"]), pair, info.encode())
+
+    def private(self, name: str) -> bytes:
+        """Return the seed of the log's key, or the private key of the inbox."""
+        pair, label = self.header[name], f"{name}-wrap"
+        context = f"tracekeep-vault/2|{self.vault_id}|{label}|{self.epoch}|{pair['public']}"
+        key = self._derived(self.vault_key, label)
+        return decrypt(key, context.encode(), bytes.fromhex(pair["wrapped"]))
+
+    def _file(self, name: str) -> Path:
+        moved = self.folder / f"next-{self.epoch}" / name
+        return moved if moved.exists() else self.folder / name
 
     def _derived(self, key: bytes, label: str) -> bytes:
         info = b"tracekeep-vault/1 " + label.encode() + b"\0" + bytes.fromhex(self.vault_id)
@@ -94,7 +134,7 @@ class Decoder:
         return key
 
     def _keyring(self) -> dict[str, bytes]:
-        data = (self.folder / "keyring.bin").read_bytes()
+        data = self._file("keyring.bin").read_bytes()
         assert data.startswith(b"tracekeep-keys-1")
         context = f"tracekeep-vault/1|{self.vault_id}|keyring|".encode() + data[:20]
         body = decrypt(self._derived(self.vault_key, "keyring"), context, data[20:])
@@ -104,7 +144,7 @@ class Decoder:
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Ask the index; the caller closes every other user of it first."""
-        connection = apsw.Connection(str(self.folder / "index.db"))
+        connection = apsw.Connection(str(self._file("index.db")))
         try:
             connection.pragma("cipher", "sqlcipher")
             connection.pragma("legacy", 4)
@@ -126,6 +166,59 @@ class Decoder:
                 values = np.frombuffer(base64.b64decode(lesson[name]), "<f2")
                 lesson[name] = values.reshape(len(lesson["samples"]), -1)
         return lessons
+
+    def log(self) -> tuple[list[dict[str, Any]], int]:
+        """Return the entries, and which is the last that is signed; all hashes must fit."""
+        key = self._derived(
+            self.rows("SELECT value FROM fact WHERE name = 'secret'")[0][0], "audit-chain"
+        )
+        head = hmac.digest(key, f"tracekeep-log/1|{self.vault_id}".encode(), "sha256")
+        checkpoints = {row[0]: row[1:] for row in self.rows("SELECT * FROM checkpoint")}
+        names = ("seq", "at", "user", "program", "action", "recording_id", "detail")
+        entries, signed = [], 0
+        for *said, found in self.rows("SELECT * FROM entry ORDER BY seq"):
+            entry = dict(zip(names, said, strict=True))
+            entry["detail"] = json.loads(entry["detail"])
+            text = json.dumps(entry, sort_keys=True, separators=(",", ":"))
+            head = hmac.digest(key, head + text.encode(), "sha256")
+            entries.append(entry)
+            assert head == found
+            assert entry["seq"] == len(entries)
+            if entry["seq"] in checkpoints:
+                at, signed_head, signature = checkpoints[entry["seq"]]
+                assert signed_head == head
+                public = bytes.fromhex(self.header["audit"]["public"])
+                said = (
+                    f"tracekeep-log/1|checkpoint|{self.vault_id}|{len(entries)}|{at}|{head.hex()}"
+                )
+                Ed25519PublicKey.from_public_bytes(public).verify(signature, said.encode())
+                signed = len(entries)
+        return entries, signed
+
+    def digest(self) -> str:
+        """Return the sum over all rows."""
+        key = self._derived(
+            self.rows("SELECT value FROM fact WHERE name = 'secret'")[0][0], "digest"
+        )
+        total = 0
+        tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'words'"
+        for (table,) in self.rows(tables):
+            for row in self.rows(f"SELECT * FROM {table}"):
+                if (table, row[0]) == ("fact", "digest"):
+                    continue
+                data = table.encode() + b"\0"
+                for value in row:
+                    if value is None:
+                        data += b"n"
+                        continue
+                    letter, text = "#", repr(value).removesuffix(".0").encode()
+                    if isinstance(value, str):
+                        letter, text = "t", value.encode()
+                    elif isinstance(value, bytes):
+                        letter, text = "b", value
+                    data += letter.encode() + len(text).to_bytes(4, "big") + text
+                total += int.from_bytes(hmac.digest(key, data, "sha256"), "big")
+        return f"{total % 2**256:064x}"
 
     def blob(self, recording_id: str, kind: str) -> bytes:
         blobs = {(r, k): id_ for id_, r, k in self.rows("SELECT id, recording_id, kind FROM blob")}

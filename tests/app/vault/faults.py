@@ -6,6 +6,7 @@ The VFS lies below the cipher (``multipleciphers-faulty``), where the real disk 
 from __future__ import annotations
 
 import errno
+import io
 import os
 import signal
 from functools import cache, partial
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     import pytest
 
 _STEPS = ("write", "fsync", "replace", "rename", "mkdir", "unlink")
+_LOOKS = ("open", "pread", "listdir", "read", "size")  # these fail by EIO only
+_NEED_NO_SPACE = ("unlink", "sync", "truncate")
 NEVER = 1 << 30
 
 
@@ -32,22 +35,42 @@ class Fault:
     at : int
         The step, counted from 0.
     kill : bool
-        Die there by SIGKILL; otherwise the disk is full from there on.
+        Die there by SIGKILL; otherwise the disk fails from there on.
+    error : int
+        How: ``ENOSPC``, the disk is full; with ``EIO`` looking at the disk counts as a step too.
+    once : bool
+        Fail at that one step only.
     """
 
-    def __init__(self, at: int, *, kill: bool) -> None:
+    def __init__(
+        self, at: int, *, kill: bool, error: int = errno.ENOSPC, once: bool = False
+    ) -> None:
         self.at = at
         self.kill = kill
+        self.error = error
+        self.once = once
         self.count = 0
+        self.struck = ""  # the step that failed first
 
-    def step(self) -> bool:
+    def step(self, name: str) -> bool:
         """Count a step; return whether it fails."""
+        if self.error != errno.EIO and name in _LOOKS:
+            return False
         self.count += 1
-        if self.count <= self.at:
+        if self.count <= self.at or (self.once and self.count > self.at + 1):
             return False
         if self.kill:
             os.kill(os.getpid(), signal.SIGKILL)
-        return True
+        fails = self.error == errno.EIO or name not in _NEED_NO_SPACE
+        self.struck = self.struck or (name if fails else "")
+        return fails
+
+    def strike(self, name: str) -> None:
+        """Count a step of SQLite's; raise if it fails."""
+        if self.step(name):
+            if self.error == errno.EIO:
+                raise apsw.IOError(f"the disk fails at {name}")
+            raise apsw.FullError("no space")
 
 
 class _File(apsw.VFSFile):
@@ -55,16 +78,23 @@ class _File(apsw.VFSFile):
         super().__init__("unix", name, flags)
         self._fault = fault
 
+    def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802
+        self._fault.strike("read")
+        return super().xRead(amount, offset)
+
+    def xFileSize(self) -> int:  # noqa: N802
+        self._fault.strike("size")
+        return super().xFileSize()
+
     def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802
-        if self._fault.step():
-            raise apsw.FullError("no space")
+        self._fault.strike("write")
         super().xWrite(data, offset)
 
     def xSync(self, _flags: int) -> None:  # noqa: N802
-        self._fault.step()  # and no more: what the kernel has, outlives the process
+        self._fault.strike("sync")  # and no more: what the kernel has, outlives the process
 
     def xTruncate(self, size: int) -> None:  # noqa: N802
-        self._fault.step()
+        self._fault.strike("truncate")
         super().xTruncate(size)
 
 
@@ -74,6 +104,7 @@ class _Vfs(apsw.VFS):
         self.fault = Fault(NEVER, kill=False)
 
     def xOpen(self, name: str, flags: list[int]) -> _File:  # noqa: N802
+        self.fault.strike("open")
         return _File(self.fault, name, flags)
 
 
@@ -88,14 +119,18 @@ def install(fault: Fault, patch: pytest.MonkeyPatch) -> None:
     def faulty(real: Callable[..., object], name: str) -> Callable[..., object]:
         def call(*args: object, **kwargs: object) -> object:
             # Deleting, and giving back a lock, need no space.
-            if fault.step() and name != "unlink":
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if fault.step(name):
+                raise OSError(fault.error, os.strerror(fault.error))
             return None if name == "fsync" else real(*args, **kwargs)
 
         return call
 
     for name in _STEPS:
         patch.setattr(os, name, faulty(getattr(os, name), name))
+    if fault.error == errno.EIO:
+        for name in ("open", "pread", "listdir"):
+            patch.setattr(os, name, faulty(getattr(os, name), name))
+        patch.setattr(io, "open", faulty(io.open, "open"))
     _vfs().fault = fault
     connect = partial(apsw.Connection, vfs="multipleciphers-faulty")
     patch.setattr(_index.apsw, "Connection", connect)

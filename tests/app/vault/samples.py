@@ -144,8 +144,10 @@ class Filled:
         return Vault.open_with_recovery_key(path, self.recovery_key)
 
 
+ZOES = "nine fleas on a dog"  # her passphrase in vault-2
 OLD_KEYS = {
     "vault-1": "WHGRFVQK-ZZXC101K-T2Z1RGWZ-XS7ND7V8-AVEA7RER-5MZY2WDJ-14VT3K43-69GC0MSP",
+    "vault-2": "3N4J95CQ-SC76Q334-ND74AZJJ-EW5BXZ7J-KSW1C52S-P09S0FFX-9C80C4RY-95R7MQ5C",
 }
 
 
@@ -153,7 +155,9 @@ def old_vault(name: str, to: Path) -> Filled:
     """Return a copy of a vault that an older program made.
 
     ``vault-1`` holds ``make_recording(n, 100)`` for n from 1 to 5; of 2 and 3 the file told no
-    patient, and 4 and 5 are both of "Anonymous" with the code "0000".
+    patient, and 4 and 5 are both of "Anonymous" with the code "0000". ``vault-2`` holds the same
+    recordings, of five patients, a pattern for the first, and a second user, "Zoë"; its vault key
+    was replaced once.
     """
     path = shutil.copytree(Path(__file__).with_name("fixtures") / name, to / name)
     return Filled(path, OLD_KEYS[name], tuple(make_recording(n, 100) for n in range(1, 6)))

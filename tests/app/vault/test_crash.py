@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.vault import Vault, VaultError, _creation, _header
+from app.vault import Vault, VaultError, _people, _schema
 from tests.app.vault.faults import NEVER, Fault, install
 from tests.app.vault.samples import (
     PASSPHRASE,
@@ -52,6 +52,8 @@ def _learn(path: Path, recovery_key: str, told: Callable[[str], None]) -> None:
 
 def _child(work: _Work, path: Path, recovery_key: str, at: int, pipe: Connection) -> None:
     with pytest.MonkeyPatch.context() as patch:
+        # On a computer that has not seen the vault, each time: that takes some steps.
+        patch.setenv("XDG_STATE_HOME", f"{path}.state-{at}")
         fault = Fault(at, kill=True)
         install(fault, patch)
         work(path, recovery_key, pipe.send)
@@ -142,7 +144,7 @@ def test_disk_full_from_any_step_on(
 
 
 def _assert_learned_or_not(old: Filled, *, acknowledged: bool) -> bool:
-    """Assert that a vault of version 1 is as it was, or holds the pattern and is of version 2."""
+    """Assert that a vault of version 1 holds the pattern or none, and lost nothing else."""
     with old.open(old.path) as vault:
         assert len(vault.recordings()) == len(old.recordings)
         assert vault.check(1.0).damages == ()
@@ -150,11 +152,12 @@ def _assert_learned_or_not(old: Filled, *, acknowledged: bool) -> bool:
         kept = vault.pattern_of(stored.id)
         with vault._index._use() as connection:
             version, patients = (
-                connection.pragma("user_version"),
+                connection.pragma("user_version"),  # opening it migrated it, at the latest
                 connection.execute("SELECT count(*) FROM patient").get,
             )
     pattern = make_pattern(old.recordings[0])
-    assert (kept, version, patients) in [(pattern, 2, 5), (None, 1, 4)]
+    assert (version, patients) == (_schema.VERSION, 5)
+    assert kept in (pattern, None)
     assert kept == pattern or not acknowledged
     return kept == pattern
 
@@ -199,8 +202,7 @@ def test_creation_on_a_full_disk_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Argon2id would be most of the test: each vault that is made has a salt of its own.
-    monkeypatch.setattr(_creation, "stretch", _no_stretch)
-    monkeypatch.setattr(_header, "stretch", _no_stretch)
+    monkeypatch.setattr(_people, "stretch", _no_stretch)
     for at in range(NEVER):
         place = tmp_path / "place"
         place.mkdir()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from app.settings import state_folder
 from app.vault import _keys
 from app.vault._keys import Purpose
 from tests.app.vault import decoder
@@ -71,6 +72,29 @@ def test_the_second_reader_reads_a_pattern(filled: Filled, tmp_path: Path) -> No
         assert lesson["embeddings"].tobytes() == kept.embeddings
         assert lesson["logits"].shape == (len(kept.samples), 5)
     assert [len(lesson["samples"]) for lesson in lessons] == [16, 1]
+
+
+def test_the_second_reader_follows_the_log_and_sums_up_the_rows(
+    filled: Filled, tmp_path: Path
+) -> None:
+    path = filled.copy(tmp_path)
+    with filled.open(path) as vault:
+        vault.report(vault.recordings()[0].id)
+        vault.keep_pattern(vault.recordings()[1].id, make_pattern(filled.recordings[0]))
+        vault.log.add("x", None, text='ä"\N{SNOWMAN}', number=7)
+        entries = [entry.to_dict() for entry in vault.log_entries()]
+    reader = Decoder(path, recovery_key=filled.recovery_key)
+    read, signed = reader.log()
+    assert read == [{name: e[name] for name in e if name != "hash"} for e in entries]
+    assert signed == len(read)
+    facts = dict(reader.rows("SELECT name, value FROM fact"))
+    assert reader.digest() == facts["digest"]
+    anchor = json.loads((state_folder() / "anchors" / f"{reader.vault_id}.json").read_text())
+    (known,) = anchor["places"]
+    assert known["place"] == str(path)
+    assert known["head"] == reader.rows("SELECT hash FROM entry ORDER BY seq")[-1][0].hex()
+    for name in ("generation", "digest", "keyring_generation", "header_revision"):
+        assert known[name] == facts[name]
 
 
 def test_the_second_reader_is_independent() -> None:

@@ -141,7 +141,7 @@ def test_the_index_runs_as_the_document_says(filled: Filled) -> None:
         "temp_store": 2,
         "mmap_size": 0,
         "foreign_keys": 1,
-        "user_version": 2,
+        "user_version": 3,
     }
     with filled.open(filled.path) as vault, vault._index._use() as connection:
         assert {name: connection.pragma(name) for name in wanted} == wanted

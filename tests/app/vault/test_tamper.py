@@ -10,7 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.vault import Vault, VaultDamagedError, VaultError, VaultLockedError, VaultTooNewError
+from app.vault import (
+    Vault,
+    VaultDamagedError,
+    VaultError,
+    VaultLockedError,
+    VaultTooNewError,
+    _schema,
+)
 from tests.app.vault.samples import PASSPHRASE, assert_whole, store
 
 if TYPE_CHECKING:
@@ -284,12 +291,12 @@ def test_a_header_of_anything_is_refused(tmp_path: Path, data: bytes) -> None:
 
 def test_a_newer_vault_is_left_alone(filled: Filled, tmp_path: Path) -> None:
     path = filled.copy(tmp_path)
-    _edit(path, version=2, surprise="new")
+    _edit(path, version=3, surprise="new")
     with pytest.raises(VaultTooNewError, match="update the program"):
         Vault.open(path, PASSPHRASE)
     path = filled.copy(tmp_path)
     with filled.open(path) as vault, vault._index._use() as connection:
-        connection.pragma("user_version", 3)
+        connection.pragma("user_version", _schema.VERSION + 1)
     with pytest.raises(VaultTooNewError, match="update the program"):
         filled.open(path)
 

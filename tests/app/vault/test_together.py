@@ -37,7 +37,11 @@ def test_programs_that_write_at_once_lose_nothing(filled: Filled, tmp_path: Path
         assert max(count.result() for count in counts) == 32
     with filled.open(path) as vault:
         assert {one.name for one in vault.recordings()} >= {f"record-{n}" for n in range(100, 130)}
-        assert vault.check(1.0).damages == ()
+        result = vault.check(1.0)
+        assert (result.damages, result.warnings, vault.warnings) == ((), (), ())
+        assert vault.verify_log().flaws == ()
+        added = [entry for entry in vault.log_entries() if entry.action == "add"]
+        assert len(added) == 32
     assert list((path / "pending").iterdir()) == []
 
 
@@ -128,7 +132,7 @@ def test_creation_that_was_killed_is_cleared_by_the_next(tmp_path: Path) -> None
     script = (
         "import os, pathlib, sys; from app.vault import Vault, _creation\n"
         "_creation.write_header = lambda *_: os.kill(os.getpid(), 9)\n"
-        "Vault.create(pathlib.Path(sys.argv[1]), 'p')"
+        "Vault.create(pathlib.Path(sys.argv[1]), 'correct horse')"
     )
     killed = subprocess.run([sys.executable, "-c", script, tmp_path / "v"], check=False)
     assert killed.returncode == -9
