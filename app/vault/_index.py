@@ -341,6 +341,12 @@ class Index:
         with self._use() as connection:
             return read_state(connection)
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody else can open the index: the disk has no room for what is shared."""
+        with self._use() as connection:
+            return bool(connection.pragma("locking_mode") == "exclusive")
+
     def recordings(self, most: int = -1) -> list[StoredRecording]:
         """Return what is stored, newest first; all of it where `most` is negative."""
         with self._use() as connection:
