@@ -10,8 +10,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import warnings
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing import connection, resource_tracker
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -19,7 +20,7 @@ from app.faults import UnexpectedError, explain, is_expected, show_trace
 from app.offline import forbid_network
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from multiprocessing.process import BaseProcess
 
 T = TypeVar("T")
@@ -27,6 +28,8 @@ R = TypeVar("R")
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would inherit the open vault and its key
+_SAFE_PATH = "PYTHONSAFEPATH"
+_ENVIRONMENT = threading.Lock()  # while it is changed for a process to be started
 
 
 class WorkerDiedError(Exception):
@@ -77,14 +80,35 @@ def start_shielded(process: BaseProcess) -> None:
     """Start a process that Ctrl-C never reaches: it is for this one, which ends the other.
 
     A terminal sends it to all processes, and one that has yet to import what it works with would
-    answer with a trace.
+    answer with a trace. Its modules are those of this process, whatever lies in the folder that
+    the user is in.
     """
-    resource_tracker.ensure_running()  # it would be started within, and lift the block
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    with _no_modules_from_here():
+        resource_tracker.ensure_running()  # it would be started within, and lift the block
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _no_modules_from_here() -> Iterator[None]:
+    """Let Python processes that are started meanwhile not import from the working folder.
+
+    They are started with ``-c``, which puts that folder first: a file on a recorder's card would
+    be run. Only meanwhile, since what the user starts from here is the user's.
+    """
+    with _ENVIRONMENT:
+        before = os.environ.get(_SAFE_PATH)
+        os.environ[_SAFE_PATH] = "1"
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[_SAFE_PATH]
+            else:
+                os.environ[_SAFE_PATH] = before
 
 
 def _next_results(

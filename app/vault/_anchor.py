@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import platform
+import re
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from app.vault._keyring import Keyring
 
 _PLACES = 16  # copies of one vault that are remembered, the one used last at the end
+_DIGESTS = frozenset({"digest", "head"})
+_DIGEST = re.compile("[0-9a-f]{64}")
+_COUNTED = range(1 << 63)  # what the index can count up to
 _ALARM = "alarm"  # fact: what was noticed and not accepted yet
 _PARTS = {
     "older index.db": "the list of recordings (index.db) was put back to an older state",
@@ -136,8 +140,12 @@ class Anchor:
 def _state(values: dict[str, Any]) -> State:
     state = State(**values)
     for name, value in values.items():
-        if type(value) is not (str if name in {"digest", "head"} else int):
-            raise TypeError(name)
+        if name in _DIGESTS:
+            # The log of an index may have no entry yet, and so no head.
+            if not _DIGEST.fullmatch(value) and (value or name != "head"):
+                raise ValueError(name)
+        elif type(value) is not int or value not in _COUNTED:
+            raise ValueError(name)
     return state
 
 

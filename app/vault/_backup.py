@@ -211,7 +211,7 @@ class _Work:
     def _snapshot(self) -> Iterator[Snapshot]:
         """Copy header and keyring, and hold on to the index as it is at the same moment."""
         with writer_lock(self._vault):
-            snapshot = Snapshot(self._vault, self._header.vault_id, self._vault_key)
+            snapshot = Snapshot(self._vault, self._header.vault_id, self._vault_key, self._index)
             try:
                 self._copy(self._vault / HEADER_FILE, self._state / HEADER_FILE, HEADER_FILE)
                 self._copy(self._vault / KEYRING_FILE, self._state / KEYRING_FILE, KEYRING_FILE)

@@ -31,6 +31,7 @@ from app.vault._errors import (
     plain_errors,
 )
 from app.vault._files import PATIENCE_S, create
+from app.vault._salt import salt_in_log
 from signals.recording import Patient
 
 if TYPE_CHECKING:
@@ -170,24 +171,33 @@ def _connect(
     name, flags = str(path), apsw.SQLITE_OPEN_READWRITE
     if at_rest:
         name, flags = f"file:{quote(name)}?immutable=1", _IMMUTABLE
-    connection = apsw.Connection(name, flags=flags)
-    try:
-        if alone:
-            connection.pragma("locking_mode", "exclusive")
-        _set_up(connection, key)
-        if not at_rest:
-            connection.pragma("journal_mode", "wal")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+    raw_key = key.hex()
+    while True:
+        connection = apsw.Connection(name, flags=flags)
+        try:
+            if alone:
+                connection.pragma("locking_mode", "exclusive")
+            _set_up(connection, raw_key)
+            if not at_rest:
+                connection.pragma("journal_mode", "wal")
+        except apsw.NotADBError:
+            connection.close()
+            salt = salt_in_log(path)
+            if salt is None or len(raw_key) > 2 * len(key):
+                raise
+            raw_key += salt.hex()
+            continue
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
-def _set_up(connection: apsw.Connection, key: bytes) -> None:
+def _set_up(connection: apsw.Connection, raw_key: str) -> None:
     connection.set_busy_timeout(round(PATIENCE_S * 1000))
     connection.pragma("cipher", "sqlcipher")
     connection.pragma("legacy", 4)
-    connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+    connection.execute(f"PRAGMA key = \"x'{raw_key}'\"")
     connection.pragma("temp_store", "memory")
     connection.pragma("mmap_size", 0)
     connection.pragma("cache_size", -_CACHE_KIB)
@@ -330,6 +340,12 @@ class Index:
         """Return where the index stands; None if it is of a version that did not count."""
         with self._use() as connection:
             return read_state(connection)
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody else can open the index: the disk has no room for what is shared."""
+        with self._use() as connection:
+            return bool(connection.pragma("locking_mode") == "exclusive")
 
     def recordings(self, most: int = -1) -> list[StoredRecording]:
         """Return what is stored, newest first; all of it where `most` is negative."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import apsw
@@ -15,6 +16,8 @@ from app.vault._keys import Purpose, derive
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from app.vault._index import Index
 
 _PAGES = 1000  # copied at a time
 
@@ -30,18 +33,28 @@ class Snapshot:
         As in the header.
     vault_key : bytes
         What the header's stanzas give.
+    index : Index, optional
+        The vault's own, used where it is open for itself alone: on a full disk.
     """
 
-    def __init__(self, vault: Path, vault_id: str, vault_key: bytes) -> None:
+    def __init__(
+        self, vault: Path, vault_id: str, vault_key: bytes, index: Index | None = None
+    ) -> None:
         self._path = vault / FILE
         self._key = derive(vault_key, Purpose.INDEX, vault_id)
-        self._connection = open_index(self._path, self._key, vault_id)
+        self._at_last = ExitStack()
+        if index and index.is_alone:
+            self._connection = self._at_last.enter_context(index._use())
+        else:
+            self._connection = open_index(self._path, self._key, vault_id)
+            self._at_last.callback(self._connection.close)
         try:
             with index_errors(self._path):
                 self._connection.execute("BEGIN")
+                self._at_last.callback(self._connection.execute, "ROLLBACK")
                 self._connection.execute("SELECT count(*) FROM fact").fetchall()  # reading begins
         except BaseException:
-            self._connection.close()
+            self._at_last.close()
             raise
 
     def blobs(self) -> list[BlobFile]:
@@ -76,4 +89,4 @@ class Snapshot:
 
     def close(self) -> None:
         """Let go of the index."""
-        self._connection.close()
+        self._at_last.close()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FREE = 3  # wrong guesses that cost no wait
 LONGEST_S = 900.0
+_COUNTED = range(1 << 31)  # what a count of guesses can be
 
 
 def delay_after(failures: int) -> float:
@@ -69,6 +70,9 @@ class Guesses:
         """
         now = time.time()
         with self._counts() as counts:
+            for who in set(whom) & set(counts):
+                # A guess of the future was made by a clock that was wrong: the wait is from now.
+                counts[who] = counts[who][0], min(counts[who][1], now)
             waits = {who: _wait(*counts.get(who, (0, 0.0)), now) for who in whom}
             allowed = [who for who in whom if waits[who] <= 0]
             for who in allowed:
@@ -117,14 +121,12 @@ class Guesses:
         try:
             values = json.loads(self._file.read_bytes())
             counts = {str(who): (int(n), float(last)) for who, (n, last) in values.items()}
-            if not all(math.isfinite(last) for _, last in counts.values()):
-                raise ValueError("time")
+            if not all(n in _COUNTED and math.isfinite(last) for n, last in counts.values()):
+                raise ValueError("count")
             return counts
         except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             return {}  # whoever can write there could delete it as well
 
 
 def _wait(failures: int, last: float, now: float) -> float:
-    """Return for how long to wait yet; a clock that was set back makes it no longer than it was."""
-    delay = delay_after(failures)
-    return min(last + delay - now, delay)
+    return last + delay_after(failures) - now

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -92,3 +96,49 @@ def test_closing_kills_what_is_under_way() -> None:
     next(running)
     running.close()
     assert time.monotonic() - began < 30
+
+
+_PROGRAM = """
+import os, sys
+sys.path.insert(0, {root!r})
+from app.workers import run_tasks
+
+if __name__ == "__main__":
+    tasks = ["__import__('app.workers').__file__", "__import__('multiprocessing').__file__"]
+    for _, result in run_tasks(eval, tasks, 2):
+        print(result)
+    print(os.environ.get("PYTHONSAFEPATH"))
+"""
+
+
+@pytest.mark.parametrize("set_by_the_user", [None, "", "yes"])
+def test_nothing_is_imported_from_the_folder_that_the_user_is_in(
+    tmp_path: Path, set_by_the_user: str | None
+) -> None:
+    """A card from a recorder may hold files that are called like modules."""
+    root = Path(__file__).parents[2]
+    card, program = tmp_path / "card", tmp_path / "program" / "run.py"
+    program.parent.mkdir()
+    program.write_text(_PROGRAM.format(root=str(root)), "utf-8")
+    run = f"import pathlib; pathlib.Path({str(tmp_path / 'was-run')!r}).touch()\n"
+    for name in ("multiprocessing", "app", "warnings", "sitecustomize", "socket"):
+        (card / name).mkdir(parents=True)
+        (card / name / "__init__.py").write_text(run, "utf-8")
+        (card / f"{name}.py").write_text(run, "utf-8")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    if set_by_the_user is not None:
+        environment["PYTHONSAFEPATH"] = set_by_the_user
+    done = subprocess.run(
+        [sys.executable, str(program)],
+        cwd=card,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not (tmp_path / "was-run").exists()
+    *files, after = done.stdout.splitlines()
+    assert len(files) == 2
+    assert str(root / "app" / "__init__.py") in files
+    assert not any(file.startswith(str(card)) for file in files)
+    assert after == str(set_by_the_user), "what the user starts from here is as it was"

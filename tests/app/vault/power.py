@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     import pytest
 
 SECTOR = 512
-SALT = 512
 _JOURNALS = apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_MAIN_JOURNAL | apsw.SQLITE_OPEN_SUPER_JOURNAL
 _ROOT = 0
 
@@ -274,7 +273,7 @@ class _Disk:
                 for part in _sectors(change):
                     if random.random() < share:
                         self._apply(part)
-                    elif torn and part[0] == "data" and part[2] >= SALT and random.random() < 0.2:
+                    elif torn and part[0] == "data" and random.random() < 0.2:
                         self._apply((*part[:3], random.randbytes(len(part[3]))))
         kept = random.choice((0.0, 0.2, 0.5, 0.8, 1.0))
         if self._ordered:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.vault import Vault, VaultError, _people, _schema
+from app.vault import Vault, VaultDamagedError, VaultError, _people, _schema
 from tests.app.vault.faults import NEVER, Fault, install
 from tests.app.vault.samples import (
     PASSPHRASE,
@@ -196,6 +196,27 @@ def test_disk_full_from_any_step_of_a_migration_on(
             break
         _assert_learned_or_not(old, acknowledged=bool(told))
     assert failed > 5
+
+
+@pytest.mark.parametrize("first", [bytes(512), b"x" * 512])
+def test_a_first_sector_spoiled_while_the_log_is_emptied_is_mended(
+    small: Filled, tmp_path: Path, first: bytes
+) -> None:
+    """SQLite has the page in its log; the cipher has its salt nowhere but in that sector."""
+    path = small.copy(tmp_path)
+    with small.open(path) as vault:
+        with vault._index._use() as connection:
+            connection.pragma("application_id", 1)  # writes the first page
+        store(vault, make_recording(_NEW, 500))
+        copy = shutil.copytree(path, tmp_path / "spoiled")
+    (copy / "index.db-shm").unlink()
+    data = (copy / "index.db").read_bytes()
+    (copy / "index.db").write_bytes(first + data[512:])
+    for _ in range(2):  # the first opening puts it right
+        _assert_sound(small, copy, acknowledged=True)
+    (copy / "index.db").write_bytes(first + (copy / "index.db").read_bytes()[512:])
+    with pytest.raises(VaultDamagedError):  # without a log, it is damage
+        small.open(copy)
 
 
 def test_creation_on_a_full_disk_leaves_nothing(

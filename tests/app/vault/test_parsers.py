@@ -6,15 +6,18 @@ What was tried by hand, or found by chance, is kept in ``corpus/KIND/NAME`` and 
 from __future__ import annotations
 
 import json
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import apsw
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from app.vault import VaultError, verify_log_file
-from app.vault._anchor import Anchor
+from app.vault._anchor import Anchor, _index_parts
 from app.vault._blobs import WAVEFORM, BlobFile, open_blob
 from app.vault._header import read_header
 from app.vault._inbox import _Sealed
@@ -88,14 +91,25 @@ def _anchor(place: Path, data: bytes) -> None:
     folder = place / "tracekeep" / "anchors"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{_ID}.json").write_bytes(data)
-    Anchor(place, _ID).read()
+    anchor = Anchor(place, _ID)
+    seen = anchor.read()
+    if seen:  # what is taken for a note can be compared with an index, and be kept
+        with closing(apsw.Connection(":memory:")) as connection:
+            connection.execute("CREATE TABLE entry (seq INTEGER PRIMARY KEY, hash BLOB)")
+            connection.execute("INSERT INTO entry VALUES (?, ?)", (seen.seq, bytes(32)))
+            for generation in (seen.generation, seen.generation + 1):
+                _index_parts(connection, seen, replace(seen, generation=generation))
+        anchor.follow(seen)
+        assert anchor.read() == seen
 
 
 def _guesses(place: Path, data: bytes) -> None:
     folder = place / "tracekeep" / "guesses"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{_ID}.json").write_bytes(data)
-    Guesses(place, _ID).begin(["somebody"])
+    guesses = Guesses(place, _ID)
+    guesses.begin(["somebody"])
+    guesses.right("somebody", ["somebody"])
 
 
 PARSERS: dict[str, Callable[[Path, bytes], None]] = {

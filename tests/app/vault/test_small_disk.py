@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.vault import Vault, VaultError
+from app.vault import Vault, VaultError, restore
 from tests.app.vault.campaign import id_of
 from tests.app.vault.samples import (
     PASSPHRASE,
@@ -69,7 +69,9 @@ def _fill_with_recordings(path: Path, recovery_key: str) -> list[int]:
     raise AssertionError("the disk was never full")
 
 
-def test_a_disk_filled_to_the_brim(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_filled_to_the_brim(
+    small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(small_disk / "state"))
     filled = fill(small_disk / "v", 2000)
     (small_disk / "reserve").write_bytes(bytes(2 << 20))
@@ -80,7 +82,7 @@ def test_a_disk_filled_to_the_brim(small_disk: Path, monkeypatch: pytest.MonkeyP
     wanted = {recording.name for recording in filled.recordings} | {
         f"record-{seed}" for seed in stored
     }
-    for _ in range(2):  # and again: the first has left nothing behind that hinders
+    for attempt in range(2):  # and again: the first has left nothing behind that hinders
         with Vault.open(filled.path, PASSPHRASE) as vault:
             assert {one.name for one in vault.recordings()} == wanted
             for original in (filled.recordings[0], make_recording(stored[-1], _N)):
@@ -96,6 +98,9 @@ def test_a_disk_filled_to_the_brim(small_disk: Path, monkeypatch: pytest.MonkeyP
             with pytest.raises(VaultError, match="no space is left"):
                 vault.erase(one, whole_patient=True)
             assert {one.name for one in vault.recordings()} == wanted
+            # What helps: a backup on another disk.
+            assert vault.back_up(tmp_path / "backup").recordings == len(wanted)
+            restore(tmp_path / "backup", tmp_path / f"restored-{attempt}", filled.open)
     ballast.unlink()
     (small_disk / "reserve").unlink()
     with filled.open(filled.path) as vault:

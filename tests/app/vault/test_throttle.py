@@ -163,6 +163,23 @@ def test_a_clock_that_is_set_back_does_not_lock_for_long(vault: Path, clock: _Cl
         Vault.open(vault, PASSPHRASE)
 
 
+@pytest.mark.parametrize("years", [1, 70, 8000])
+def test_a_clock_that_was_wrong_for_a_while_locks_nobody_out(
+    vault: Path, clock: _Clock, years: int
+) -> None:
+    right = clock.now
+    clock.now += years * 365 * 86400
+    _wrong(vault, FREE)
+    clock.now = right
+    with pytest.raises(TooManyGuessesError, match="wait 1 s"):
+        Vault.open(vault, PASSPHRASE)
+    clock.now += 0.5
+    with pytest.raises(TooManyGuessesError, match="wait 1 s"):
+        Vault.open(vault, PASSPHRASE)  # to ask again does not begin the wait anew
+    clock.now += 0.6
+    Vault.open(vault, PASSPHRASE).close()
+
+
 def test_a_long_wait_is_told_in_minutes(vault: Path, clock: _Clock) -> None:
     guesses = Guesses(vault, "ab" * 16)
     for _ in range(20):
