@@ -157,6 +157,7 @@ def _move(path: Path, epoch: int) -> None:
         if (folder / INDEX_FILE).exists():
             for name in _BESIDE_INDEX:  # of the old index: the new one was emptied of its log
                 (path / name).unlink(missing_ok=True)
+            sync_folder(path)  # a log that came back would be taken for the new one's
             (folder / INDEX_FILE).replace(path / INDEX_FILE)
         if (folder / KEYRING_FILE).exists():
             (folder / KEYRING_FILE).replace(path / KEYRING_FILE)
