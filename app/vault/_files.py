@@ -20,8 +20,24 @@ PATIENCE_S = 30.0  # how long one program waits for another before it says so
 
 
 def create(path: Path) -> int:
-    """Return the descriptor of a new or emptied file that only its owner may read."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    """Return the descriptor of a new file that only its owner may read.
+
+    What had its name goes. It is never written to: a link might lead anywhere.
+    """
+    path.unlink(missing_ok=True)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(path, flags, 0o600)
+
+
+def open_lock(folder: Path) -> int:
+    """Return the descriptor of the file that those lock who write to a folder."""
+    path, flags = folder / "LOCK", os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o600)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return os.open(path, os.O_RDONLY | flags)  # to look at all at once
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -76,12 +92,7 @@ def writer_lock(vault: Path) -> Iterator[None]:
         If another program has held the lock for :data:`PATIENCE_S` seconds.
     """
     with plain_errors(vault):
-        try:
-            file = os.open(vault / "LOCK", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            if error.errno != errno.EROFS:
-                raise
-            file = os.open(vault / "LOCK", os.O_RDONLY | os.O_CLOEXEC)  # to look at all at once
+        file = open_lock(vault)
     try:
         give_up = time.monotonic() + PATIENCE_S
         while not try_lock(file, fcntl.LOCK_EX):
