@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import math
 import os
 import re
 import stat
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Literal, Self
 import msgspec
 
 from app.report import Report, ReportError
-from app.vault import _chunked
+from app.vault import _chunked, _limits
 from app.vault._blobs import REPORT, WAVEFORM, open_blob
 from app.vault._errors import AlreadyStoredError, VaultDamagedError, VaultError, plain_errors
 from app.vault._files import sync_folder, try_lock
@@ -268,6 +267,8 @@ class _Sealed:
         report = Report.from_json(text.decode("utf-8", "surrogatepass"))
         if not re.fullmatch("[0-9a-f]{64}", report.provenance.input_sha256):
             raise ValueError("digest")
+        if not _limits.is_sane(report):
+            raise ValueError("report")
         patient = {field: getattr(facts.patient, field) for field in asdict(Patient())}
         return Patient(**patient), report, facts.waveform
 
@@ -279,7 +280,7 @@ class _Sealed:
         values = json.loads(bytes(self.reader.read(LENGTH.size, length)))
         header = msgspec.convert(values, _Header)
         if header.start is not None:
-            datetime.fromisoformat(header.start)
+            _refuse(not _limits.is_start(datetime.fromisoformat(header.start)))
         if not 0 < len(header.channels) <= _MOST_CHANNELS:
             raise ValueError("channels")
         if len({channel.label for channel in header.channels}) < len(header.channels):
@@ -287,7 +288,7 @@ class _Sealed:
         for channel in header.channels:
             _check_channel(channel)
         for onset, duration, *_ in header.annotations:
-            _refuse(not math.isfinite(onset) or not math.isfinite(duration))
+            _refuse(not _limits.is_number(onset) or not _limits.is_number(duration))
         members = sorted(index for group in header.groups for index in group.channels)
         _refuse(members != list(range(len(header.channels))))
         size = LENGTH.size + length
@@ -310,8 +311,9 @@ class _Sealed:
 
 def _check_channel(channel: _Channel) -> None:
     numbers = (channel.rate, channel.scale, channel.offset, channel.unit.volts or 0.0)
-    _refuse(not all(math.isfinite(number) for number in numbers))
-    _refuse(channel.rate <= 0 or channel.scale == 0 or channel.n_samples < 1)
+    _refuse(not all(map(_limits.is_number, numbers)))
+    _refuse(not _limits.is_rate(channel.rate) or channel.scale == 0 or channel.n_samples < 1)
+    _refuse(channel.n_samples > channel.rate * _limits.LONGEST_S)
     _refuse(channel.digital_min > channel.digital_max)
     limits = (channel.digital_min, channel.digital_max, channel.missing or 0)
     _refuse(not all(number in _INT32 for number in limits))

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import struct
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from app.analysis import analyze_recording
+from app.cli.list import facts as facts_of
+from app.cli.program import program
+from app.cli.show import _lines
 from app.vault import Vault, _chunked, _inbox
 from app.vault._sealed import HEAD, TAIL, Facts, Frame, PatientFacts
 from app.vault._waveform import write_waveform
 from app.vault.dropbox import Address, seal
 from signals.recording import ArrayRecording
+from signals.simulate import EcgScenario, simulate_ecg
 from tests.app.vault.samples import (
     Filled,
     fill,
@@ -366,3 +374,69 @@ def test_another_recording_with_the_same_origin_is_not_thrown_away(
         assert true.name in warning
         assert "another recording from the same file is stored already" in warning
     assert true.exists()
+
+
+_WORST: list[Any] = [1e-310, 1e300, -1, "\u202e\x1b[2J\n", "9999-12-31T23:59:59", []]
+
+
+def _first_leaves(value: object, way: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Return where all values lie; of a list only those of its first element."""
+    if isinstance(value, dict):
+        return [way, *(leaf for k, v in value.items() for leaf in _first_leaves(v, (*way, k)))]
+    if isinstance(value, list) and value:
+        return [way, *_first_leaves(value[0], (*way, 0))]
+    return [way]
+
+
+def _put(values: Any, way: tuple[str | int, ...], value: object) -> None:  # noqa: ANN401 (JSON)
+    for step in way[:-1]:
+        values = values[step]
+    values[way[-1]] = value
+
+
+def test_no_value_in_header_or_report_keeps_anybody_from_listing_and_showing(
+    small: Filled, address: Address, tmp_path: Path
+) -> None:
+    """Every member of a sealed header and of a whole report, one after the other, as bad as can be.
+
+    What is taken in is listed by the command and shown by it; the rest is refused and named.
+    """
+    path = small.copy(tmp_path)
+    analysed = analyze_recording(simulate_ecg(EcgScenario(seed=1)).recording)
+    report = json.loads(analysed.to_json())
+    attacks: list[tuple[bytes, bytes]] = []
+
+    def attack(header_way: tuple[str | int, ...], report_way: tuple[str | int, ...]) -> None:
+        for hostile in _WORST:
+            changed = copy.deepcopy(report)
+            changed["provenance"]["input_sha256"] = os.urandom(32).hex()
+            if report_way:
+                _put(changed, report_way, hostile)
+            spoil = partial(_put, way=header_way, value=hostile) if header_way else dict.copy
+            attacks.append((_content(spoil)[0], json.dumps(changed).encode()))
+
+    header: dict[str, object] = {}
+    _content(header.update)
+    for way in _first_leaves(header)[1:]:
+        attack(way, ())
+    for way in {way[-2:]: way for way in _first_leaves(report)[1:]}.values():
+        attack((), way)
+    with small.open(path) as vault:
+        for waveform, text in attacks:
+            facts = _facts(waveform, text)
+            tail = TAIL.pack(len(facts))
+            name, data = _sealed_by_a_stranger(address, waveform, text, facts, tail)
+            file = path / "inbox" / name
+            file.write_bytes(data)
+        taken_in = vault.take_in_inbox().recordings
+        assert 10 < len(taken_in) < len(attacks) / 2
+        for one in vault.recordings():
+            for every in (False, True):
+                "\n".join(_lines(one, vault.report(one.id), every))
+            json.dumps(facts_of(one), allow_nan=False)
+    key = tmp_path / "key"
+    key.write_text(small.recovery_key)
+    options = ["--vault", str(path), "--recovery-key-file", str(key)]
+    for command in (["list"], ["list", "--json"], ["show", taken_in[0].id]):
+        done = CliRunner().invoke(program, [*command, *options])
+        assert done.exit_code == 0, (command, done.output[-200:], done.exception)
