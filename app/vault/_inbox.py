@@ -28,7 +28,7 @@ from app.vault._waveform import BLOCK, LENGTH, TooWideError, VaultRecording
 from signals.recording import Patient, RecordingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from app.vault._index import StoredRecording
@@ -61,18 +61,32 @@ class Taken:
         What was taken in.
     left : tuple of Left
         What could not be, and stays where it is.
+    former : tuple of str
+        Names of the files among those taken in that were sealed to an address replaced since.
     """
 
     recordings: tuple[StoredRecording, ...]
     left: tuple[Left, ...]
+    former: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What could not be taken in, in plain words."""
-        return tuple(
+        """What could not be taken in, and what was sealed to an old address, in plain words."""
+        told = tuple(
             f"A file in the inbox of the vault could not be taken in and stays there: {left.name}: "
             f"{left.problem}"
             for left in self.left
+        )
+        if not self.former:
+            return told
+        return (
+            *told,
+            (
+                "Recordings in the inbox were sealed to an address of it that was replaced: "
+                f"{', '.join(self.former)}. They were taken in, but whoever had the keys of the "
+                "vault before could read them on their way. Give the program that sealed them the "
+                "new address: tracekeep vault inbox --address"
+            ),
         )
 
 
@@ -112,38 +126,48 @@ class _Header(msgspec.Struct, forbid_unknown_fields=True):
     annotations: tuple[tuple[float, float, str, str, str], ...]
 
 
-def take_in(vault: Vault, kem: Kem, private: bytes, progress: Callable[[int, int], None]) -> Taken:
+def take_in(
+    vault: Vault, keys: Sequence[tuple[Kem, bytes]], progress: Callable[[int, int], None]
+) -> Taken:
     """Take in what is in the inbox; see :meth:`app.vault.Vault.take_in_inbox`."""
     inbox = vault.path / "inbox"
     with plain_errors(inbox):
         paths = sorted(inbox.iterdir())
     recordings: list[StoredRecording] = []
     left: list[Left] = []
+    former: list[str] = []
     for done, path in enumerate(paths, 1):
         try:
-            stored = _take(vault, kem, private, path)
+            stored, to_former = _take(vault, keys, path)
             if stored:
                 recordings.append(stored)
+            if to_former:
+                former.append(path.name)
         except FileNotFoundError:
             pass  # another program has just taken it in
         except (VaultError, OSError) as error:
             problem = error.problem if isinstance(error, VaultError) else str(error.strerror)
             left.append(Left(path.name, problem))
         progress(done, len(paths))
-    return Taken(tuple(recordings), tuple(left))
+    return Taken(tuple(recordings), tuple(left), tuple(former))
 
 
-def _take(vault: Vault, kem: Kem, private: bytes, path: Path) -> StoredRecording | None:
-    """Take one file in and delete it; return the recording, None where there is nothing to do."""
+def _take(
+    vault: Vault, keys: Sequence[tuple[Kem, bytes]], path: Path
+) -> tuple[StoredRecording | None, bool]:
+    """Take one file in and delete it; return the recording, None where there is nothing to do.
+
+    And whether it was sealed to an address that was replaced.
+    """
     if not stat.S_ISREG(path.lstat().st_mode):
         raise VaultError(path, "this is no file")
     if _UNFINISHED.fullmatch(path.name):
         if _is_being_written(path):
-            return None
+            return None, False
         raise VaultDamagedError(path, "the program that sealed it did not come to the end")
     if not NAME.fullmatch(path.name):
         raise VaultError(path, "this is not a sealed recording")
-    with _Sealed(path, vault.vault_id, kem, private) as sealed:
+    with _Sealed(path, vault.vault_id, keys) as sealed:
         intake = vault.intake()
         try:
             receipt = intake.store(sealed.recording, sealed.report)
@@ -166,7 +190,7 @@ def _take(vault: Vault, kem: Kem, private: bytes, path: Path) -> StoredRecording
     with plain_errors(path):
         path.unlink(missing_ok=True)  # another program that found it stored may have been faster
         sync_folder(path.parent)
-    return stored
+    return stored, sealed.to_former
 
 
 def _is_being_written(path: Path) -> bool:
@@ -211,9 +235,9 @@ class _Sealed:
         If it is not there.
     """
 
-    def __init__(self, path: Path, vault_id: str, kem: Kem, private: bytes) -> None:
+    def __init__(self, path: Path, vault_id: str, keys: Sequence[tuple[Kem, bytes]]) -> None:
         self._path = path
-        frame, key = self._unsealed(vault_id, kem, private)
+        frame, key = self._unsealed(vault_id, keys)
         start = HEAD.size + frame.sealed_key_bytes
         try:
             self.reader = _chunked.Reader(path, key, frame.context, start=start)
@@ -237,7 +261,7 @@ class _Sealed:
             self.reader.close()
             raise
 
-    def _unsealed(self, vault_id: str, kem: Kem, private: bytes) -> tuple[Frame, bytes]:
+    def _unsealed(self, vault_id: str, keys: Sequence[tuple[Kem, bytes]]) -> tuple[Frame, bytes]:
         with self._path.open("rb") as file:
             frame = Frame.from_bytes(file.read(HEAD.size))
             if frame is None:
@@ -247,12 +271,14 @@ class _Sealed:
             sealed = file.read(frame.sealed_key_bytes)
         if self._path.name != frame.item_id + ENDING:
             raise VaultDamagedError(self._path, "it was given another name")
-        key = kem.unseal(private, frame.info, sealed) if frame.kem is kem else None
-        if key is None:
-            raise VaultDamagedError(
-                self._path, "it is damaged, or was sealed to an address that is no longer used"
-            )
-        return frame, key
+        for n, (kem, private) in enumerate(keys):
+            key = kem.unseal(private, frame.info, sealed) if frame.kem is kem else None
+            if key is not None:
+                self.to_former = n > 0
+                return frame, key
+        raise VaultDamagedError(
+            self._path, "it is damaged, or was sealed to an address that is no longer used"
+        )
 
     def _facts(self) -> tuple[Patient, Report, int]:
         size = self.reader.size

@@ -352,7 +352,7 @@ def test_both_ways_of_sealing(kem: Kem, tmp_path: Path) -> None:
     address = Address("ab" * 16, kem, kem.public_of(private))
     recording = make_recording(7, 500)
     file = seal(tmp_path, address, recording, make_report(recording))
-    with _inbox._Sealed(file, "ab" * 16, kem, private) as opened:
+    with _inbox._Sealed(file, "ab" * 16, [(kem, private)]) as opened:
         read: Recording = opened.recording
         np.testing.assert_array_equal(
             read.read_digital([0, 1], 0, 500), recording.read_digital([0, 1], 0, 500)
