@@ -107,7 +107,7 @@ class Vault(Care):
             self.log.add("unlock", by="recovery key" if session.by_recovery_key else "passphrase")
             self._sweep()
             if header.inbox and not session.refusal(Action.ADD):
-                with suppress(VaultError):  # it keeps nobody from opening the vault
+                with suppress(Exception):  # it keeps nobody from opening the vault
                     self.take_in_inbox()
         except BaseException:
             self._index.close()

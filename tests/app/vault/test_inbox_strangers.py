@@ -6,6 +6,7 @@ import copy
 import json
 import os
 import struct
+import tracemalloc
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -440,3 +441,41 @@ def test_no_value_in_header_or_report_keeps_anybody_from_listing_and_showing(
     for command in (["list"], ["list", "--json"], ["show", taken_in[0].id]):
         done = CliRunner().invoke(program, [*command, *options])
         assert done.exit_code == 0, (command, done.output[-200:], done.exception)
+
+
+def test_a_header_that_is_all_lists_takes_little_memory(opened: Vault, address: Address) -> None:
+    text = b"[" + b"[]," * (20 << 20) + b"[]]"
+    waveform = struct.pack("<I", len(text)) + text
+    _, report, _ = _content(lambda _header: None)
+    facts = _facts(waveform, report)
+    name, data = _sealed_by_a_stranger(address, waveform, report, facts, TAIL.pack(len(facts)))
+    tracemalloc.start()
+    try:
+        _refused(opened, name, data)
+        assert tracemalloc.get_traced_memory()[1] < 100e6  # 63 MB of which the comparison reads
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("error", [MemoryError, RuntimeError, RecursionError])
+def test_whatever_goes_wrong_at_taking_in_the_vault_opens(
+    small: Filled,
+    address: Address,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[Exception],
+) -> None:
+    path = small.copy(tmp_path)
+    file, good = sorted([_drop(path, address, n=500), _drop(path, address, 8, 500)])
+
+    class Failing(_inbox._Sealed):
+        def _facts(self) -> Any:  # noqa: ANN401
+            if self._path == file:
+                raise error
+            return super()._facts()
+
+    monkeypatch.setattr(_inbox, "_Sealed", Failing)
+    with small.open(path) as vault:
+        assert file.name in vault.warnings[0]
+        assert len(vault.recordings()) == 3
+    assert (file.exists(), good.exists()) == (True, False)
