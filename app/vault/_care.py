@@ -32,12 +32,17 @@ class Care(Reading):
     def log_entries(self, newest: int | None = None) -> list[Entry]:
         """Return what the log holds, by number; the newest so many, or all of it."""
         self.require(Action.READ_LOG)
-        return self.log.entries(newest=newest)
+        return self._log.entries(newest=newest)
+
+    @property
+    def log_public_key(self) -> str:
+        """What the log's signatures are verified with, 64 hexadecimal digits; empty without any."""
+        return self._log.public_key
 
     def verify_log(self) -> Verification:
         """Verify the log, and that all rows of the index are of one time; nothing is changed."""
         self.require(Action.READ_LOG)
-        found = audit_export.verify(self.log.snapshot())
+        found = audit_export.verify(self._log.snapshot())
         rows = [Flaw(None, warning) for warning in self._watch.rows_warning()]
         return replace(found, flaws=(*found.flaws, *rows))
 
@@ -50,8 +55,8 @@ class Care(Reading):
             If the vault has no key to sign it with.
         """
         self.require(Action.READ_LOG)
-        self.log.add("log exported")
-        return audit_export.export(self.path, self.log)
+        self._log.add("log exported")
+        return audit_export.export(self.path, self._log)
 
     def note_export(self, recording_id: str, form: str) -> None:
         """Note that a recording, or what was found in it, leaves the vault unencrypted.
@@ -66,7 +71,7 @@ class Care(Reading):
             In a word: ``csv``, ``png``.
         """
         self.require(Action.EXPORT)
-        self.log.add("export", self.recording(recording_id).id, form=form)
+        self._log.add("export", self.recording(recording_id).id, form=form)
 
     def accept(self) -> tuple[str, ...]:
         """Take the vault as it is, after a warning that it was put back; it warns no more.
@@ -151,7 +156,7 @@ class Care(Reading):
         """
         self.require(Action.BACKUP)
         _erase.finish(self.path, self._index, self._keyring, patience_s=PATIENCE_S)
-        self.log.add("backup")  # before, so that it holds it too
+        self._log.add("backup")  # before, so that it holds it too
         told = progress or (lambda _done, _total: None)
         return _backup.back_up(
             self.path, self._header, self._vault_key, self._index, Path(to), told

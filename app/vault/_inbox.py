@@ -140,7 +140,7 @@ def take_in(
         try:
             stored, to_former = _take(vault, keys, path)
             if stored:
-                recordings.append(stored)
+                recordings.append(vault._as_may_be_told(stored))
             if to_former:
                 former.append(path.name)
         except FileNotFoundError:
@@ -177,7 +177,7 @@ def _take(
             receipt = intake.store(sealed.recording, sealed.report)
             stored = vault.commit(receipt)
         except AlreadyStoredError:
-            known = vault.find_input(sealed.report.provenance.input_sha256)
+            known = vault._index.find_input(sealed.report.provenance.input_sha256)
             if known is None or not _is_same(vault, known, sealed):
                 raise VaultError(
                     path, "another recording from the same file is stored already"
@@ -190,7 +190,7 @@ def _take(
             vault.discard(intake)
             raise
     if stored:
-        vault.log.add("from inbox", stored.id, file=path.name)
+        vault._log.add("from inbox", stored.id, file=path.name)
     with plain_errors(path):
         path.unlink(missing_ok=True)  # another program that found it stored may have been faster
         sync_folder(path.parent)

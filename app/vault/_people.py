@@ -404,7 +404,7 @@ class People:
                 )
             vault._header = write_header(vault.path, changed, vault._vault_key)
             vault.session = _renewed(vault.session, vault._header)
-        vault.log.add(told, **detail)
+        vault._log.add(told, **detail)
 
     def _be_still_who_one_was(self, header: Header) -> None:
         """Refuse whoever was removed or demoted since the vault was opened."""

@@ -184,7 +184,7 @@ def _restore(
                 building / INDEX_FILE,
                 f"{manifest.recordings} recordings were backed up, and {recordings} are there",
             )
-        vault.log.add("restore", made_at=manifest.made_at)
+        vault._log.add("restore", made_at=manifest.made_at)
     size = sum(file.size for file in manifest.files)
     return manifest.made_at, recordings, len(manifest.files), size
 

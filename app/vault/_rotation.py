@@ -59,7 +59,7 @@ def rotate(vault: Vault, recovery_key: str) -> None:
                 "an older version of the program made this vault: open it once with its "
                 "passphrase, then try again",
             )
-        vault.log.close()  # what waits to be noted goes along
+        vault._log.close()  # what waits to be noted goes along
         _clear(path, old.epoch)
         vault_key = secrets.token_bytes(KEY_BYTES)
         header = _header_for(old, vault._vault_key, vault_key, recovery_secret)
@@ -73,7 +73,7 @@ def rotate(vault: Vault, recovery_key: str) -> None:
         vault._index.close()
         _move(path, header.epoch)
         vault._attach(header, vault_key)
-    vault.log.add("rotate", epoch=header.epoch)
+    vault._log.add("rotate", epoch=header.epoch)
 
 
 def settle(path: Path) -> None:

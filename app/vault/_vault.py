@@ -104,7 +104,7 @@ class Vault(Care):
         self.inbox = _inbox.Taken((), ())
         self._attach(header, vault_key)
         try:
-            self.log.add("unlock", by="recovery key" if session.by_recovery_key else "passphrase")
+            self._log.add("unlock", by="recovery key" if session.by_recovery_key else "passphrase")
             self._sweep()
             if header.inbox and not session.refusal(Action.ADD):
                 with suppress(Exception):  # it keeps nobody from opening the vault
@@ -136,7 +136,7 @@ class Vault(Care):
                 "header_revision": self._header.revision,
             },
         )
-        self.log = self._index.log
+        self._log = self._index.log
         self._watch = Watch(self.path, header.vault_id, self._index, self._keyring, ledger)
         self._index.watch = self._watch
         try:
@@ -233,7 +233,7 @@ class Vault(Care):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What whoever works with the vault must know, in plain words: it was put back, say."""
-        return (*self._watch.warnings, *self.log.warnings, *self.inbox.warnings)
+        return (*self._watch.warnings, *self._log.warnings, *self.inbox.warnings)
 
     def rotate(self, recovery_key: str) -> None:
         """Replace the vault key, on which all others but those of recordings hang.
@@ -385,7 +385,7 @@ class Vault(Care):
             at_last.callback(self._index.close)
             for intake, _ in list(self._pending.values()):
                 self._discard(intake)
-            self.log.close()
+            self._log.close()
             self._watch.close()
 
     def __enter__(self) -> Self:

@@ -164,7 +164,7 @@ def test_rotate_shows_a_new_recovery_key_and_the_old_is_of_no_use(
     assert done.exit_code == 0
     key = _key_in(done.stdout)
     with vault.open() as opened:
-        assert opened.log.entries()[-2].action == "rotate"
+        assert opened.log_entries()[-2].action == "rotate"
     Vault.open_with_recovery_key(vault.path, key).close()
     (tmp_path / "old").write_text(vault.recovery_key)
     refused = tracekeep(

@@ -85,11 +85,11 @@ def test_a_new_key_opens_everything_and_the_old_nothing(filled: Filled, tmp_path
     with Vault.open(path, PASSPHRASE) as vault:
         vault.people.add("Zoë", Role.CLINICIAN, "nine fleas on a dog")
         old_key = vault._vault_key
-        entries = len(vault.log.entries())
+        entries = len(vault.log_entries())
         vault.rotate(new_key)
         assert vault._vault_key != old_key
-        assert vault.log.entries()[-1].action == "rotate"
-        assert len(vault.log.entries()) == entries + 1
+        assert vault.log_entries()[-1].action == "rotate"
+        assert len(vault.log_entries()) == entries + 1
         store(vault, make_recording(7, 500))  # the vault stays in use
     assert _epoch(filled, path, new_key) == 2
     with Vault.open(path, "nine fleas on a dog", user="Zoë") as vault:
