@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from app.vault import _recovery
+from app.vault._digest import read_state
 from app.vault._errors import (
     NotAllowedError,
     UnknownUserError,
@@ -30,10 +31,14 @@ from app.vault._header import (
     with_private,
     write_header,
 )
+from app.vault._index import FILE as INDEX_FILE
+from app.vault._index import index_errors, open_index
 from app.vault._keys import (
     KEY_BYTES,
     Kem,
+    Purpose,
     Stretching,
+    derive,
     measured_cost,
     stretch,
     strongest_kem,
@@ -183,19 +188,37 @@ def new_stanza(
 def migrate(path: Path, vault_key: bytes, passphrase: str) -> Header:
     """Write a header of version 1 anew, for its one user; the recovery key stays valid.
 
-    Another program may have done it meanwhile. Return what is there then.
+    Another program may have done it meanwhile. Return what is there then. Where the index knows a
+    later header this one was put back, and must not pass for new: :class:`VaultError`.
     """
     with writer_lock(path):
         header = read_header(path)
         verify_header(path, header, vault_key)
         for old in header.stanzas:
             if isinstance(old, PassphraseStanza):
+                _refuse_put_back(path, header, vault_key)
                 made = new_header(header, vault_key)
                 stanza = new_stanza(
                     made, vault_key, old.user, Role.ADMINISTRATOR, passphrase, instead_of=old
                 )
                 return write_header(path, made.with_users((stanza,)), vault_key)
     return header
+
+
+def _refuse_put_back(path: Path, header: Header, vault_key: bytes) -> None:
+    file = path / INDEX_FILE
+    with index_errors(file):
+        index = open_index(file, derive(vault_key, Purpose.INDEX, header.vault_id), header.vault_id)
+        try:
+            state = read_state(index)
+        finally:
+            index.close()
+    if state and state.header_revision > header.revision:
+        raise VaultError(
+            path,
+            "users and passphrases (vault.json) were put back to an older state: open the vault "
+            "with the recovery key and accept that first (tracekeep vault accept)",
+        )
 
 
 def check_name(path: Path, name: str) -> str:
