@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.vault import _backup, _check, _erase, audit_export
+from app.vault import _backup, _check, _erase, _inbox, audit_export
 from app.vault._errors import VaultDamagedError
 from app.vault._files import PATIENCE_S
 from app.vault._reading import Reading
@@ -15,11 +15,12 @@ from app.vault.audit_export import Flaw, Verification
 from app.vault.roles import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from app.vault._anchor import Watch
     from app.vault._audit import Entry
     from app.vault._header import Header
+    from signals.recording import Patient
 
 
 class Care(Reading):
@@ -121,7 +122,8 @@ class Care(Reading):
         """Erase a recording for good, or all recordings of its patient and what was learned.
 
         The key is destroyed, so that a copy of the files is of no use to anybody who has no older
-        copy of the keyring as well: a backup made before still holds both.
+        copy of the keyring as well: a backup made before still holds both. What waits in the inbox
+        from the same input, or of the same patient if all of that is erased, is deleted too.
 
         Raises
         ------
@@ -133,8 +135,18 @@ class Care(Reading):
         self.require(Action.ERASE)
         stored = self.recording(recording_id)
         return _erase.erase(
-            self.path, self._index, self._keyring, stored.id, whole_patient=whole_patient
+            self.path,
+            self._index,
+            self._keyring,
+            stored.id,
+            self._forget_sealed,
+            whole_patient=whole_patient,
         )
+
+    def _forget_sealed(self, inputs: Collection[str], patient: Patient | None) -> tuple[str, ...]:
+        """Delete what the inbox holds of them; return the names of what cannot be looked into."""
+        keys = self._header.inbox_keys(self._vault_key)
+        return _inbox.forget(self.path, self.vault_id, keys, inputs, patient)
 
     def back_up(
         self, to: Path, progress: Callable[[int, int], None] | None = None

@@ -12,7 +12,7 @@ import os
 import re
 import stat
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -23,12 +23,13 @@ from app.vault import _chunked, _limits
 from app.vault._blobs import REPORT, WAVEFORM, open_blob
 from app.vault._errors import AlreadyStoredError, VaultDamagedError, VaultError, plain_errors
 from app.vault._files import sync_folder, try_lock
+from app.vault._schema import is_known
 from app.vault._sealed import ENDING, HEAD, LARGEST_FACTS, NAME, TAIL, Facts, Frame
 from app.vault._waveform import BLOCK, LENGTH, TooWideError, VaultRecording
 from signals.recording import Patient, RecordingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from app.vault._index import StoredRecording
@@ -154,6 +155,68 @@ def take_in(
             left.append(Left(path.name, problem))
         progress(done, len(paths))
     return Taken(tuple(recordings), tuple(left), tuple(former))
+
+
+def forget(
+    vault: Path,
+    vault_id: str,
+    keys: Sequence[tuple[Kem, bytes]],
+    inputs: Collection[str],
+    patient: Patient | None,
+) -> tuple[str, ...]:
+    """Delete the sealed files from these inputs, or of this patient; return the names of others.
+
+    Parameters
+    ----------
+    vault : pathlib.Path
+        The vault; the caller holds its lock.
+    vault_id, keys
+        What opens its sealed files; without keys nothing can be looked into.
+    inputs : collection of str
+        SHA-256 of each.
+    patient : Patient or None
+        All that is of them goes: of the same name, code, sex and birth date, whatever is remarked.
+
+    Returns
+    -------
+    tuple of str
+        The files that cannot be looked into, and may hold what is meant.
+    """
+    inbox = vault / "inbox"
+    unread = []
+    with plain_errors(inbox):
+        for path in sorted(inbox.iterdir()) if inbox.is_dir() else ():
+            try:
+                meant = _is_meant(path, vault_id, keys, inputs, patient)
+            except FileNotFoundError:
+                continue  # another program has just taken it in
+            except (VaultError, OSError, MemoryError):
+                unread.append(path.name)
+                continue
+            if meant:
+                path.unlink(missing_ok=True)
+                sync_folder(inbox)
+    return tuple(unread)
+
+
+def _is_meant(
+    path: Path,
+    vault_id: str,
+    keys: Sequence[tuple[Kem, bytes]],
+    inputs: Collection[str],
+    patient: Patient | None,
+) -> bool:
+    if not keys or not stat.S_ISREG(path.lstat().st_mode):
+        raise VaultError(path, "it cannot be looked into")
+    with _Sealed(path, vault_id, keys) as sealed:
+        alike = patient is not None and _is_of(patient, sealed.patient)
+        return sealed.report.provenance.input_sha256 in inputs or alike
+
+
+def _is_of(patient: Patient, other: Patient) -> bool:
+    """Return whether two are the same without doubt; remarks are seldom twice the same."""
+    who, whose = (replace(one, remarks="") for one in (patient, other))
+    return is_known(**asdict(who)) and who == whose
 
 
 def _take(
