@@ -58,8 +58,10 @@ class Reading:
         found; they may be cut short.
         """
         self.require(Action.READ)
-        found = self._index.search(text, most)
-        return found if self._may_read_all else self.emergencies.readable(found)
+        if self._may_read_all:
+            return self._index.search(text, most)
+        patients = {one.patient_id for one in self.emergencies.current()}
+        return self._index.search(text, most, patients)
 
     def recording(self, id_or_prefix: str) -> StoredRecording:
         """Return the one recording whose id begins so.
