@@ -204,7 +204,7 @@ def test_too_many_guesses_are_told_at_once(
         assert "passphrase is wrong" in tracekeep("list", *wrong).stderr
     done = tracekeep("list", *wrong)
     assert (done.exit_code, done.stdout) == (3, "")
-    assert "too many wrong passphrases: wait" in done.stderr
+    assert "too many wrong guesses: wait" in done.stderr
     assert done.stderr.count("\n") == 1
     (counts,) = (state_folder() / "guesses").glob("*.json")
     (user,) = json.loads(counts.read_bytes())
