@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -38,6 +39,28 @@ def open_lock(folder: Path) -> int:
         if error.errno != errno.EROFS:
             raise
         return os.open(path, os.O_RDONLY | flags)  # to look at all at once
+
+
+def open_regular(path: Path) -> int:
+    """Return the descriptor of a file to read: of no link, and nothing that never ends or waits.
+
+    Raises
+    ------
+    VaultError
+        If it is no regular file.
+    OSError
+        If it cannot be opened.
+    """
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise VaultError(path, "this is no file") from None
+        raise
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise VaultError(path, "this is no file")
+    return file
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -22,7 +22,7 @@ from app.report import Report, ReportError
 from app.vault import _chunked, _limits
 from app.vault._blobs import REPORT, WAVEFORM, open_blob
 from app.vault._errors import AlreadyStoredError, VaultDamagedError, VaultError, plain_errors
-from app.vault._files import sync_folder, try_lock
+from app.vault._files import open_regular, sync_folder, try_lock
 from app.vault._schema import is_known
 from app.vault._sealed import ENDING, HEAD, LARGEST_FACTS, NAME, TAIL, Facts, Frame
 from app.vault._waveform import BLOCK, LENGTH, TooWideError, VaultRecording
@@ -261,7 +261,7 @@ def _take(
 
 
 def _is_being_written(path: Path) -> bool:
-    file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    file = open_regular(path)
     try:
         return not try_lock(file, fcntl.LOCK_EX)
     finally:
@@ -329,7 +329,7 @@ class _Sealed:
             raise
 
     def _unsealed(self, vault_id: str, keys: Sequence[tuple[Kem, bytes]]) -> tuple[Frame, bytes]:
-        with self._path.open("rb") as file:
+        with open(open_regular(self._path), "rb") as file:  # noqa: PTH123 (a descriptor)
             frame = Frame.from_bytes(file.read(HEAD.size))
             if frame is None:
                 raise VaultError(self._path, "this is not a sealed recording")

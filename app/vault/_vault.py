@@ -26,7 +26,7 @@ from app.vault._errors import (
     VaultError,
     plain_errors,
 )
-from app.vault._files import sync_folder, try_lock, writer_lock
+from app.vault._files import open_regular, sync_folder, try_lock, writer_lock
 from app.vault._header import Header, read_header, verify_header
 from app.vault._index import FILE as INDEX_FILE
 from app.vault._index import Index, StoredRecording, open_index
@@ -437,7 +437,7 @@ class Vault(Care):
                 stored, in_use = self._index.recording_ids(), self._index.blob_ids()
                 for recording_id, blob_ids in pending(self.path):
                     note = notes / recording_id
-                    file = os.open(note, os.O_RDONLY | os.O_CLOEXEC)
+                    file = open_regular(note)
                     try:
                         if not try_lock(file, fcntl.LOCK_EX):
                             continue  # someone is at work on it

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import signal
 import struct
 import tracemalloc
 from functools import partial
@@ -479,3 +480,26 @@ def test_whatever_goes_wrong_at_taking_in_the_vault_opens(
         assert file.name in vault.warnings[0]
         assert len(vault.recordings()) == 3
     assert (file.exists(), good.exists()) == (True, False)
+
+
+def test_a_pipe_in_place_of_a_file_lets_nobody_wait(
+    small: Filled, address: Address, tmp_path: Path
+) -> None:
+    path = small.copy(tmp_path)
+    for place in (
+        path / "pending" / ("ab" * 16),
+        path / "inbox" / ("cd" * 16 + ".sealed"),
+        path / "inbox" / f".{'ef' * 16}.tmp",
+    ):
+        os.mkfifo(place)
+    _drop(path, address)
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.alarm(20)
+    try:
+        with small.open(path) as vault:
+            assert len(vault.recordings()) == 3
+            assert {left.problem for left in vault.inbox.left} == {"this is no file"}
+            assert vault.check(1.0).damages == ()
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
