@@ -10,6 +10,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from app import waiting
 from app.vault._chunked import write_all
 from app.vault._errors import VaultError, plain_errors
 
@@ -112,16 +113,13 @@ def writer_lock(vault: Path) -> Iterator[None]:
     Raises
     ------
     VaultError
-        If another program has held the lock for :data:`PATIENCE_S` seconds.
+        If another program has held the lock for :data:`PATIENCE_S` seconds, in a program whose
+        user is not told of the wait (:func:`app.waiting.wait_and_tell`).
     """
     with plain_errors(vault):
         file = open_lock(vault)
     try:
-        give_up = time.monotonic() + PATIENCE_S
-        while not try_lock(file, fcntl.LOCK_EX):
-            if time.monotonic() > give_up:
-                raise VaultError(vault, "another program is writing to it; try again later")
-            time.sleep(0.02)
+        _wait_for(vault, file)
         try:
             yield
         finally:
@@ -129,3 +127,16 @@ def writer_lock(vault: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_UN)
     finally:
         os.close(file)
+
+
+def _wait_for(vault: Path, file: int) -> None:
+    begun, tell = time.monotonic(), waiting.listener()
+    told = False
+    while not try_lock(file, fcntl.LOCK_EX):
+        waited = time.monotonic() - begun
+        if tell is None and waited > PATIENCE_S:
+            raise VaultError(vault, "another program is writing to it; try again later")
+        if tell is not None and not told and waited > waiting.SILENT_S:
+            tell()
+            told = True
+        time.sleep(0.02)
