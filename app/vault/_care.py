@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.vault import _backup, _check, _erase, _inbox, audit_export
-from app.vault._errors import VaultDamagedError
+from app.vault._errors import NotAllowedError, VaultDamagedError
 from app.vault._files import PATIENCE_S
 from app.vault._reading import Reading
 from app.vault.audit_export import Flaw, Verification
@@ -23,12 +23,35 @@ if TYPE_CHECKING:
     from signals.recording import Patient
 
 
+_OF_SURE_ROLES = frozenset({Action.MANAGE_USERS, Action.ROTATE, Action.ERASE})
+
+
 class Care(Reading):
     """The part of :class:`app.vault.Vault` that is for those who look after it."""
 
     _header: Header
     _vault_key: bytes
     _watch: Watch
+
+    def require(self, action: Action) -> None:
+        """Raise :class:`NotAllowedError` if the one who has the vault open may not do this.
+
+        While users and passphrases are older than they were, nobody's role is sure: who was
+        removed may be back.
+        """
+        super().require(action)
+        if action in _OF_SURE_ROLES:
+            self._require_sure_role()
+
+    def _require_sure_role(self) -> None:
+        if self._watch.older_header and not self.session.by_recovery_key:
+            raise NotAllowedError(
+                self.path,
+                "users and passphrases (vault.json) were put back to an older state, so that "
+                "somebody who was removed may be an administrator again: until that is accepted "
+                "with the recovery key (tracekeep vault accept --recovery-key-file) nobody manages "
+                "users, changes the keys or erases",
+            )
 
     def log_entries(self, newest: int | None = None) -> list[Entry]:
         """Return what the log holds, by number; the newest so many, or all of it."""
@@ -84,10 +107,13 @@ class Care(Reading):
 
         Raises
         ------
+        NotAllowedError
+            If the session may not; of an older ``vault.json``, if it is not by the recovery key.
         VaultError
             If the vault, or the note that this computer keeps about it, cannot be written.
         """
         self.require(Action.REPAIR)
+        self._require_sure_role()
         return self._watch.accept()
 
     def check(

@@ -21,7 +21,7 @@ from app.vault import (
 from app.vault._digest import State, full_digest
 from app.vault.roles import Role, Session
 from tests.app.vault.decoder import Decoder
-from tests.app.vault.samples import PASSPHRASE, make_pattern, make_recording, old_vault, store
+from tests.app.vault.samples import PASSPHRASE, make_pattern, make_recording, store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,31 +29,6 @@ if TYPE_CHECKING:
     from tests.app.vault.samples import Filled
 
 _PAGE = 4096
-
-
-def test_a_header_of_version_1_put_back_is_not_taken_for_one_to_migrate(tmp_path: Path) -> None:
-    old = old_vault("vault-1", tmp_path)
-    path, first = old.path, (old.path / "vault.json").read_bytes()
-    with Vault.open(path, PASSPHRASE) as vault:
-        assert vault.warnings == ()
-        assert vault.info().format_version == 2
-        key = vault.log.public_key
-    (path / "vault.json").write_bytes(first)
-    for seen in (True, False):  # by this computer, or by the index alone
-        if not seen:
-            shutil.rmtree(state_folder())
-        with Vault.open(path, PASSPHRASE) as vault:
-            (warning,) = vault.warnings
-            assert "vault.json" in warning
-            assert vault.recordings()
-        assert (path / "vault.json").read_bytes() == first
-    with old.open(path) as vault:
-        with pytest.raises(VaultError, match="put back to an older state"):
-            vault.people.reset_passphrase("owner", "seven goats in a boat")
-        assert vault.accept() == ("older vault.json",)
-    with Vault.open(path, PASSPHRASE) as vault:  # which has lost its key for the log for good
-        assert vault.warnings == ()
-        assert vault.log.public_key != key
 
 
 def _saved(path: Path) -> Path:
