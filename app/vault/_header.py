@@ -35,6 +35,7 @@ FORMAT = "tracekeep-vault"
 VERSION = 2
 FILE = "vault.json"
 _LARGEST = 1 << 20
+MOST_USERS = 100
 MOST_FORMER = 16  # keys that the inbox had before, the last one first
 
 
@@ -185,9 +186,17 @@ class Header:
 
 
 def write_header(vault: Path, header: Header, vault_key: bytes) -> Header:
-    """Write ``vault.json`` with its MAC and one revision more; return what was written."""
+    """Write ``vault.json`` with its MAC and one revision more; return what was written.
+
+    Raises
+    ------
+    VaultError
+        If it could not be read again, or not be written.
+    """
     header = replace(header, revision=header.revision + 1)
     header = replace(header, mac=header.computed_mac(vault_key))
+    if len(header.users) > MOST_USERS or len(header.to_json()) >= _LARGEST:
+        raise VaultError(vault, f"a vault has {MOST_USERS} users at most")
     with plain_errors(vault / FILE):
         write_atomically(vault / FILE, header.to_json())
     return header

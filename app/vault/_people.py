@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from app.vault._vault import Vault
 
 _LONGEST_NAME = 64
+_MOST_WORK = 1 << 27  # KiB of memory times passes: minutes, in an opening that names no user
 
 
 @dataclass(frozen=True, slots=True)
@@ -471,6 +472,10 @@ def _guess(
         stanzas = {id_: s for id_, s in stanzas.items() if s.user.casefold() == wanted}
         if not stanzas:
             raise UnknownUserError(path, f"there is no user “{user}”")
+    elif sum(stanza.cost.work for stanza in stanzas.values()) > _MOST_WORK:
+        raise VaultError(
+            path, "to try the passphrase for each of its users would take too long: name the user"
+        )
     guesses = Guesses(path, header.vault_id)
     tried = guesses.begin(tuple(stanzas))
     for id_ in tried:
