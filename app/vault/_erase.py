@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from app.vault import _emergency
+from app.vault import _emergency, _new_index
 from app.vault._blobs import blob_path
 from app.vault._errors import VaultError, plain_errors
 from app.vault._files import PATIENCE_S, sync_folder, writer_lock
@@ -204,6 +204,7 @@ def _finish(vault: Path, index: Index, keyring: Keyring, patience_s: float) -> N
             if folder.exists():
                 sync_folder(folder)
         remove_copies(vault, left)
+    _new_index.remove(vault)
     index.forget_pages(patience_s)
     with index._writing() as connection:
         for id_, blobs in left.items():

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from app.vault import _erase, _inbox, _rotation, _selftest
+from app.vault import _erase, _inbox, _new_index, _rotation, _selftest
 from app.vault._anchor import Watch
 from app.vault._audit import Ledger
 from app.vault._blobs import (
@@ -417,6 +417,7 @@ class Vault(Care):
             with plain_errors(self.path):
                 make_folders(self.path)
             self._delete_left_overs()
+            _new_index.remove(self.path)
             _erase.finish(self.path, self._index, self._keyring, patience_s=0.0)
         except VaultDamagedError:
             raise

@@ -359,3 +359,20 @@ def test_a_patient_of_whom_nothing_is_known_is_nobody_elses(known: Filled) -> No
         file = _sealed(vault, another)
         assert vault.erase(stored.id, whole_patient=True).remains == ""
         assert file.exists()
+
+
+def test_the_index_of_a_killed_repair_does_not_outlive_an_erasure(known: Filled) -> None:
+    left = [known.path / name for name in ("index.new", "index.new-wal")]
+
+    def leave() -> None:
+        for file in left:
+            file.write_bytes((known.path / "index.db").read_bytes())
+
+    leave()
+    with known.open(known.path) as vault:
+        assert not any(file.exists() for file in left)
+        leave()
+        assert {damage.what for damage in vault.check(1.0).damages} == {f.name for f in left}
+        assert vault.erase(_id(vault, "record-1"), whole_patient=True).remains == ""
+        assert not any(file.exists() for file in left)
+        assert vault.check(1.0).damages == ()
