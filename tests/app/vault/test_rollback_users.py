@@ -25,7 +25,7 @@ def test_a_header_of_version_1_put_back_is_not_taken_for_one_to_migrate(tmp_path
     with Vault.open(path, PASSPHRASE) as vault:
         assert vault.warnings == ()
         assert vault.info().format_version == 2
-        key = vault.log.public_key
+        key = vault._log.public_key
     (path / "vault.json").write_bytes(first)
     for seen in (True, False):  # by this computer, or by the index alone
         if not seen:
@@ -41,7 +41,7 @@ def test_a_header_of_version_1_put_back_is_not_taken_for_one_to_migrate(tmp_path
         assert vault.accept() == ("older vault.json",)
     with Vault.open(path, PASSPHRASE) as vault:  # which has lost its key for the log for good
         assert vault.warnings == ()
-        assert vault.log.public_key != key
+        assert vault._log.public_key != key
 
 
 def test_a_removed_administrator_who_is_put_back_decides_nothing(
