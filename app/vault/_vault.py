@@ -359,11 +359,12 @@ class Vault(Care):
                     sync_folder(self.path / "blobs")  # the folders that blobs lie in may be new
                 self._keyring.add(stored.id, intake.key)
                 self._index.add(stored, receipt.blobs)
+                kept = self._index.recording(stored.id)  # now: another program may erase it next
                 self._forget(stored.id)
         except AlreadyStoredError:
             self._discard(intake)
             raise
-        return self._index.recording(stored.id)
+        return kept
 
     def discard(self, intake: Intake) -> None:
         """Delete what an intake wrote; if a process still writes, it goes when that has ended."""
