@@ -159,6 +159,9 @@ class _Worker(Generic[T, R]):
 
 def _serve(pipe: connection.Connection, work: Callable[[T], R]) -> None:
     """Work on tasks until there are no more. This is what a process does."""
+    from app.vault import forbid_dumps
+
+    forbid_dumps()  # a task may come with the key of a recording
     forbid_network()
     warnings.simplefilter("ignore")
     os.environ.update(_ONE_THREAD)  # before the first task brings numpy in

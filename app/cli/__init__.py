@@ -17,7 +17,11 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     from app.cli.exits import ExitCode
+    from app.waiting import wait_and_tell
 
+    wait_and_tell(
+        lambda: print("another program is writing to the vault; waiting", file=sys.stderr)
+    )
     try:
         from app.cli.program import program
 

@@ -125,7 +125,7 @@ def audit_export(
     access = Access(vault, passphrase_file, passphrase_command, recovery_key_file, user)
     with access.open() as opened:
         lines = list(opened.export_log())
-        public_key = opened.log.public_key
+        public_key = opened.log_public_key
         last = opened.log_entries(1)[0]
     _write(file, lines)
     if json:

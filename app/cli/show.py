@@ -138,12 +138,17 @@ def _lines(
     from app.tables import main_tables, summary_tables
 
     leads = ", ".join(f"{lead.label} ({lead.rate:g} Hz)" for lead in report.subject.leads)
+    patient = recording.patient
+    unnamed = "not named in a field of its own" if patient.remarks else "not named in the file"
+    # in EDF, which has no such fields, they may name the patient
+    remarks = [("Remarks", patient.remarks)] if patient.remarks else []
     lines = _block(
         "",
         [
             ("Recording", f"{recording.name} ({recording.format})"),
             ("Id", recording.id),
-            ("Patient", patient_name(recording.patient) or "not named in the file"),
+            ("Patient", patient_name(patient) or unnamed),
+            *remarks,
             ("Recorded", moment(recording.start)),
             ("Length", wording.duration(recording.duration_s)),
             ("Leads read", leads),

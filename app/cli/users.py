@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
@@ -87,7 +88,7 @@ def add(
         first = new_passphrase(question, new_passphrase_file, new_passphrase_command, name)
         opened.people.add(name, Role(role.value), first)
     note(f"{name} is added. At the first opening a new passphrase must be chosen:")
-    note(f"tracekeep vault user passphrase --user {name}")
+    note(f"tracekeep vault user passphrase --user {shlex.quote(name)}")
 
 
 def remove(

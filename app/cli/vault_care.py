@@ -299,7 +299,7 @@ def inbox(
         say_json({"recordings": [one.id for one in recordings], "left": left})
     else:
         for one in recordings:
-            say(f"taken in: {one.id[:8]} {one.name}")
+            say(f"taken in: {one.id[:8]} {one.name}".rstrip())
         if not recordings and not taken.left:
             note("The inbox is empty.")
     if taken.left:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.faults import explain
 from app.offline import forbid_network
+from app.vault import forbid_dumps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +68,7 @@ class _Stop(BaseException):
 
 def take_in(connection: Connection[Any, Any], path: Path, intake: Intake) -> None:
     """Analyse a file and store it; tell of it through `connection`, and listen there for STOP."""
+    forbid_dumps()  # it holds the key of the recording from here on
     forbid_network()
     warnings.simplefilter("ignore")
     message: Message

@@ -19,6 +19,7 @@ from app.vault._errors import (
 from app.vault._inbox import Taken
 from app.vault._index import StoredRecording
 from app.vault._intake import Intake, Receipt
+from app.vault._memory import forbid_dumps
 from app.vault._people import User, user_names
 from app.vault._recovery import mistake as recovery_key_mistake
 from app.vault._rescue import Repaired, Rescue
@@ -62,6 +63,7 @@ __all__ = [
     "VaultLockedError",
     "VaultTooNewError",
     "drill",
+    "forbid_dumps",
     "new_recovery_key",
     "recovery_key_mistake",
     "restore",

@@ -47,9 +47,14 @@ _PARTS = {
 }
 _ADVICE = (
     "What was added, corrected, erased or noted since may be missing or be back. If somebody "
-    "restored a backup or copied the vault back, an administrator accepts it: tracekeep vault "
+    "restored a backup or copied the vault back, it is accepted with: tracekeep vault "
     "accept. If nobody did, keep a copy of the vault as it is, compare it with a backup, and ask "
     "who had access."
+)
+
+_UNSURE = (
+    ". Somebody who was removed may be back: only the recovery key accepts this, and until then "
+    "nobody manages users, changes the keys or erases"
 )
 
 
@@ -150,7 +155,7 @@ def _state(values: dict[str, Any]) -> State:
 
 
 class Watch:
-    """Notices that a vault, or a part of it, was put back, until an administrator accepts it.
+    """Notices that a vault, or a part of it, was put back, until that is accepted.
 
     Parameters
     ----------
@@ -185,6 +190,11 @@ class Watch:
     def warnings(self) -> tuple[str, ...]:
         """What was noticed, and that nothing could be noted on this computer."""
         return (*self.put_back, *((self._trouble,) if self._trouble else ()))
+
+    @property
+    def older_header(self) -> bool:
+        """Whether users and passphrases are older than they were."""
+        return "older vault.json" in self._noticed
 
     def look(self) -> None:
         """Compare, before the vault writes anything; what is noticed goes into the index."""
@@ -307,4 +317,6 @@ def _told(parts: tuple[str, ...]) -> tuple[str, ...]:
         said = "the whole vault was put back to an older state"
     else:
         said = ", and ".join(_PARTS[part] for part in parts)
+    if "older vault.json" in parts:
+        said += _UNSURE
     return (f"{said[0].upper()}{said[1:]}. {_ADVICE}",)

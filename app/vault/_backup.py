@@ -24,6 +24,7 @@ from app.vault._errors import VaultDamagedError, VaultError, plain_errors
 from app.vault._files import (
     create,
     make_folder,
+    open_lock,
     sync_folder,
     try_lock,
     write_atomically,
@@ -116,7 +117,7 @@ def _refuse_place(vault: Path, to: Path) -> None:
 @contextmanager
 def _alone(to: Path) -> Iterator[None]:
     with plain_errors(to):
-        file = os.open(to / "LOCK", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = open_lock(to)
     try:
         if not try_lock(file, fcntl.LOCK_EX):
             raise VaultError(to, "another program is making this backup now")

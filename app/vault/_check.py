@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
+from app.vault import _new_index
 from app.vault._blobs import KINDS, blob_errors, blob_path, blobs_on_disk, open_blob
 from app.vault._errors import VaultDamagedError, VaultError
 from app.vault._files import writer_lock
@@ -92,6 +93,10 @@ def check(
     except VaultError as error:
         damages.append(Damage("vault.json", None, "", error.problem))
     damages += [Damage("index.db", None, "", problem) for problem in index.problems()]
+    damages += [
+        Damage(path.name, None, "", "a repair that was killed left it; the next opening deletes it")
+        for path in _new_index.found(vault)
+    ]
     try:
         with writer_lock(vault):
             keys = keyring.load()

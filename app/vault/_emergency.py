@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.vault._errors import NotAllowedError, UnknownRecordingError, VaultError
 from app.vault._schema import storable
+from app.vault._throttle import Guesses
 from app.vault.roles import ALLOWED, Action
 
 if TYPE_CHECKING:
@@ -94,9 +95,10 @@ class Emergencies:
         Raises
         ------
         VaultLockedError
-            If the passphrase is wrong.
+            If the passphrase is wrong; a :class:`TooManyGuessesError` if it was, or the patient
+            unknown, too often.
         UnknownRecordingError
-            If there is no such patient, or more than one.
+            If there is no such patient, or more than one; the log tells that it was tried.
         NotAllowedError
             If the role does not allow it.
         VaultError
@@ -112,11 +114,12 @@ class Emergencies:
                 vault.path, f"an emergency needs a reason, of {_LONGEST} characters at most"
             )
         vault.people.authenticate(passphrase)
+        patient_id = self._named(patient)
         now = _now()
         opened = Emergency(
             secrets.token_hex(16),
             session.user,
-            self._patient(patient),
+            patient_id,
             storable(reason.strip()),
             now.isoformat(timespec="seconds"),
             (now + timedelta(hours=HOURS)).isoformat(timespec="seconds"),
@@ -229,6 +232,23 @@ class Emergencies:
             vault._index._log.enter(connection, "emergency reviewed", emergency=one.id)
             (reviewed,) = _rows(connection, "WHERE id = ?", one.id)
         return reviewed
+
+    def _named(self, said: str) -> str:
+        """Return the pseudonym of the patient who is meant.
+
+        Who names patients until one is there is slowed like who guesses at a passphrase, and the
+        log tells that it was tried; not with which name.
+        """
+        vault = self._vault
+        guesses = Guesses(vault.path, vault.vault_id)
+        (who,) = guesses.begin([f"{vault.session.user_id} names patients"])
+        try:
+            patient_id = self._patient(said)
+        except UnknownRecordingError:
+            vault._log.add("emergency refused")
+            raise
+        guesses.right(who, [who])
+        return patient_id
 
     def _patient(self, said: str) -> str:
         """Return the pseudonym of the one patient who is meant."""

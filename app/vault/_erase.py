@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from app.vault import _emergency
+from app.vault import _emergency, _new_index
 from app.vault._blobs import blob_path
 from app.vault._errors import VaultError, plain_errors
 from app.vault._files import PATIENCE_S, sync_folder, writer_lock
@@ -19,13 +19,16 @@ from app.vault._lost import remove_copies
 from ml.personal import PatternError, PersonalPattern
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     import apsw
 
     from app.vault._index import Index
     from app.vault._keyring import Keyring
+    from signals.recording import Patient
 
+_MOST_NAMED = 5  # files of the inbox
 _NOTE = "erasing:"  # fact, followed by the id of a recording; the value lists its blobs
 
 
@@ -40,8 +43,9 @@ class Erasure:
     files : int
         How many encrypted files they had.
     remains : str
-        What is still to be done, in plain words; the next opening does it. Empty where all is
-        done. The recordings are gone from every list all the same.
+        What is still to be done, in plain words; the next opening does it, but for files in the
+        inbox that could not be looked into. Empty where all is done. The recordings are gone from
+        every list all the same.
     """
 
     recordings: tuple[str, ...]
@@ -50,15 +54,29 @@ class Erasure:
 
 
 def erase(
-    vault: Path, index: Index, keyring: Keyring, recording_id: str, *, whole_patient: bool
+    vault: Path,
+    index: Index,
+    keyring: Keyring,
+    recording_id: str,
+    forget_sealed: Callable[[Collection[str], Patient | None], tuple[str, ...]],
+    *,
+    whole_patient: bool,
 ) -> Erasure:
-    """Erase a recording, or all of its patient; see :meth:`app.vault.Vault.erase`."""
+    """Erase a recording, or all of its patient; see :meth:`app.vault.Vault.erase`.
+
+    `forget_sealed` deletes what the inbox holds of these inputs, or of this patient, and returns
+    the names of the files that it could not look into.
+    """
     remains = ""
     with writer_lock(vault):  # to the end, so that no backup copies what is half erased
+        # First, and before anything is certified: the next opening would take it in again.
+        unread = forget_sealed(*_meant(index, recording_id, whole_patient=whole_patient))
         with index._writing() as connection:
             erased = _take_out(connection, recording_id, whole_patient=whole_patient)
             for id_, blobs in erased.items():
-                index._log.enter(connection, "erase", id_, files=len(blobs))
+                index._log.enter(
+                    connection, "erase", id_, files=len(blobs), inbox_unread=len(unread)
+                )
         try:
             _finish(vault, index, keyring, PATIENCE_S)
         except VaultError as error:
@@ -66,7 +84,27 @@ def erase(
                 f"{error.problem}; what is left of the recordings is removed when the vault is "
                 "next opened and no other program uses it"
             )
+    if unread:
+        names = ", ".join(unread[:_MOST_NAMED]) + (" and others" * (len(unread) > _MOST_NAMED))
+        remains += "; " * bool(remains) + (
+            f"files in the inbox that cannot be looked into may be of the same patient: {names}"
+        )
     return Erasure(tuple(erased), sum(map(len, erased.values())), remains)
+
+
+def _meant(
+    index: Index, recording_id: str, *, whole_patient: bool
+) -> tuple[set[str], Patient | None]:
+    """Return which inputs are to be erased, and of whom all is; None where only those are."""
+    with index._use() as connection:
+        rows: list[tuple[Any, ...]] = connection.execute(
+            "SELECT id, input_sha256 FROM recording WHERE patient_id = "
+            "(SELECT patient_id FROM recording WHERE id = ?)",
+            (recording_id,),
+        ).fetchall()
+    inputs = {sha256 for id_, sha256 in rows if whole_patient or id_ == recording_id}
+    whole = whole_patient and recording_id in dict(rows)
+    return inputs, index.recording(recording_id).patient if whole else None
 
 
 def _take_out(
@@ -166,6 +204,7 @@ def _finish(vault: Path, index: Index, keyring: Keyring, patience_s: float) -> N
             if folder.exists():
                 sync_folder(folder)
         remove_copies(vault, left)
+    _new_index.remove(vault)
     index.forget_pages(patience_s)
     with index._writing() as connection:
         for id_, blobs in left.items():

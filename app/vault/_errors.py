@@ -74,6 +74,7 @@ _WORDS = {
     errno.EIO: "the disk reports an error",
     errno.EEXIST: "a file of this name is in the way",
     errno.ENOENT: "it does not exist",
+    errno.ELOOP: "this is a link, which is not followed: delete it",
     errno.ENOTDIR: "a part of this path is a file, not a folder",
 }
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from app import waiting
 from app.vault._chunked import write_all
 from app.vault._errors import VaultError, plain_errors
 
@@ -20,8 +22,46 @@ PATIENCE_S = 30.0  # how long one program waits for another before it says so
 
 
 def create(path: Path) -> int:
-    """Return the descriptor of a new or emptied file that only its owner may read."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    """Return the descriptor of a new file that only its owner may read.
+
+    What had its name goes. It is never written to: a link might lead anywhere.
+    """
+    path.unlink(missing_ok=True)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(path, flags, 0o600)
+
+
+def open_lock(folder: Path) -> int:
+    """Return the descriptor of the file that those lock who write to a folder."""
+    path, flags = folder / "LOCK", os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o600)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return os.open(path, os.O_RDONLY | flags)  # to look at all at once
+
+
+def open_regular(path: Path) -> int:
+    """Return the descriptor of a file to read: of no link, and nothing that never ends or waits.
+
+    Raises
+    ------
+    VaultError
+        If it is no regular file.
+    OSError
+        If it cannot be opened.
+    """
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise VaultError(path, "this is no file") from None
+        raise
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise VaultError(path, "this is no file")
+    return file
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -73,21 +113,13 @@ def writer_lock(vault: Path) -> Iterator[None]:
     Raises
     ------
     VaultError
-        If another program has held the lock for :data:`PATIENCE_S` seconds.
+        If another program has held the lock for :data:`PATIENCE_S` seconds, in a program whose
+        user is not told of the wait (:func:`app.waiting.wait_and_tell`).
     """
     with plain_errors(vault):
-        try:
-            file = os.open(vault / "LOCK", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            if error.errno != errno.EROFS:
-                raise
-            file = os.open(vault / "LOCK", os.O_RDONLY | os.O_CLOEXEC)  # to look at all at once
+        file = open_lock(vault)
     try:
-        give_up = time.monotonic() + PATIENCE_S
-        while not try_lock(file, fcntl.LOCK_EX):
-            if time.monotonic() > give_up:
-                raise VaultError(vault, "another program is writing to it; try again later")
-            time.sleep(0.02)
+        _wait_for(vault, file)
         try:
             yield
         finally:
@@ -95,3 +127,16 @@ def writer_lock(vault: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_UN)
     finally:
         os.close(file)
+
+
+def _wait_for(vault: Path, file: int) -> None:
+    begun, tell = time.monotonic(), waiting.listener()
+    told = False
+    while not try_lock(file, fcntl.LOCK_EX):
+        waited = time.monotonic() - begun
+        if tell is None and waited > PATIENCE_S:
+            raise VaultError(vault, "another program is writing to it; try again later")
+        if tell is not None and not told and waited > waiting.SILENT_S:
+            tell()
+            told = True
+        time.sleep(0.02)

@@ -28,12 +28,15 @@ from app.vault._stanzas import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 FORMAT = "tracekeep-vault"
 VERSION = 2
 FILE = "vault.json"
 _LARGEST = 1 << 20
+MOST_USERS = 100
+MOST_FORMER = 16  # keys that the inbox had before, the last one first
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,8 @@ class Header:
         What signs the log; None in version 1.
     inbox : InboxKey or None
         What the inbox is sealed to; None in version 1.
+    former : tuple of InboxKey
+        What it was sealed to before, the last one first: a recorder may not know it yet.
     stanzas : tuple
         The ways to open it.
     mac : bytes
@@ -68,6 +73,7 @@ class Header:
     inbox: InboxKey | None
     stanzas: tuple[Stanza, ...]
     mac: bytes = b""
+    former: tuple[InboxKey, ...] = ()
 
     @property
     def version(self) -> int:
@@ -92,6 +98,8 @@ class Header:
             values["revision"] = self.revision
             values["audit"] = self.audit.to_json()
             values["inbox"] = self.inbox.to_json()
+            if self.former:
+                values["former"] = [pair.to_json() for pair in self.former]
         values["stanzas"] = [stanza.to_json() for stanza in self.stanzas]
         values["mac"] = self.mac.hex()
         return (json.dumps(values, indent=2) + "\n").encode("ascii")
@@ -117,19 +125,28 @@ class Header:
         wrapped = _chunked.seal(key, _context(self, RecoveryStanza()), vault_key)
         return replace(self, stanzas=(*self.users, RecoveryStanza(wrapped)))
 
-    def with_keys(self, vault_key: bytes, audit_seed: bytes, kem: Kem, inbox: bytes) -> Header:
+    def with_keys(
+        self,
+        vault_key: bytes,
+        audit_seed: bytes,
+        kem: Kem,
+        inbox: bytes,
+        former: Iterable[tuple[Kem, bytes]] = (),
+    ) -> Header:
         """Return the header with the keys of the log and of the inbox, encrypted."""
+
+        def pair(kem: Kem, private: bytes) -> InboxKey:
+            public = kem.public_of(private)
+            return InboxKey(kem, public, self._wrap(vault_key, Purpose.INBOX_WRAP, public, private))
+
         return replace(
             self,
             audit=AuditKey(
                 verifying_key(audit_seed),
                 self._wrap(vault_key, Purpose.AUDIT_WRAP, verifying_key(audit_seed), audit_seed),
             ),
-            inbox=InboxKey(
-                kem,
-                kem.public_of(inbox),
-                self._wrap(vault_key, Purpose.INBOX_WRAP, kem.public_of(inbox), inbox),
-            ),
+            inbox=pair(kem, inbox),
+            former=tuple(pair(*keys) for keys in former),
         )
 
     def audit_seed(self, vault_key: bytes) -> bytes | None:
@@ -142,6 +159,16 @@ class Header:
     def inbox_private(self, vault_key: bytes) -> bytes | None:
         """Return the private key of the inbox; None in version 1, and if it is not authentic."""
         return self._unwrap(vault_key, Purpose.INBOX_WRAP, self.inbox) if self.inbox else None
+
+    def inbox_keys(self, vault_key: bytes) -> tuple[tuple[Kem, bytes], ...]:
+        """Return all that open what is in the inbox, the present one first; without, nothing."""
+        present = self.inbox_private(vault_key)
+        if self.inbox is None or present is None:
+            return ()
+        former = (
+            (pair.kem, self._unwrap(vault_key, Purpose.INBOX_WRAP, pair)) for pair in self.former
+        )
+        return (self.inbox.kem, present), *((kem, key) for kem, key in former if key)
 
     def _wrap(self, vault_key: bytes, purpose: Purpose, public: bytes, private: bytes) -> bytes:
         key = derive(vault_key, purpose, self.vault_id)
@@ -159,9 +186,17 @@ class Header:
 
 
 def write_header(vault: Path, header: Header, vault_key: bytes) -> Header:
-    """Write ``vault.json`` with its MAC and one revision more; return what was written."""
+    """Write ``vault.json`` with its MAC and one revision more; return what was written.
+
+    Raises
+    ------
+    VaultError
+        If it could not be read again, or not be written.
+    """
     header = replace(header, revision=header.revision + 1)
     header = replace(header, mac=header.computed_mac(vault_key))
+    if len(header.users) > MOST_USERS or len(header.to_json()) >= _LARGEST:
+        raise VaultError(vault, f"a vault has {MOST_USERS} users at most")
     with plain_errors(vault / FILE):
         write_atomically(vault / FILE, header.to_json())
     return header
@@ -284,6 +319,7 @@ def _parse(path: Path, data: bytes) -> Header:
         revision=count(values["revision"]) if version > 1 else 0,
         audit=AuditKey.from_json(values["audit"]) if version > 1 else None,
         inbox=InboxKey.from_json(values["inbox"]) if version > 1 else None,
+        former=tuple(InboxKey.from_json(pair) for pair in values.get("former", ())),
         stanzas=tuple(kinds[stanza["type"]].from_json(stanza) for stanza in values["stanzas"]),
         mac=bytes_of(values["mac"], hashlib.sha512().digest_size),
     )

@@ -35,7 +35,7 @@ from app.vault._salt import salt_in_log
 from signals.recording import Patient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
     from app.vault._anchor import Watch
@@ -355,9 +355,12 @@ class Index:
             ).fetchall()
         return [_stored(row) for row in rows]
 
-    def search(self, text: str, most: int) -> list[StoredRecording]:
+    def search(
+        self, text: str, most: int, patients: Collection[str] | None = None
+    ) -> list[StoredRecording]:
         """Return the recordings that have all words of a text, newest first.
 
+        With the ids of `patients`, theirs only: others must not take up the room of `most`.
         An index of an older version, which can only be read, has no words.
         """
         with self._use() as connection:
@@ -369,11 +372,16 @@ class Index:
             words = _search.condition(text)
             if words is None:
                 return []
+            theirs = (
+                "AND recording_id IN (SELECT id FROM recording "
+                "WHERE patient_id IN (SELECT value FROM json_each(?))) "
+            )
             rows = connection.execute(
                 f"WITH found AS (SELECT recording_id, rowid AS place FROM {_search.PREFIX} "
-                f"WHERE {_search.PREFIX} MATCH ? ORDER BY rowid DESC LIMIT ?) "
+                f"WHERE {_search.PREFIX} MATCH ? {'' if patients is None else theirs}"
+                "ORDER BY rowid DESC LIMIT ?) "
                 f"{_COLUMNS} JOIN found ON found.recording_id = r.id ORDER BY found.place DESC",
-                (words, most),
+                (words, *([] if patients is None else [json.dumps(list(patients))]), most),
             ).fetchall()
         return [_stored(row) for row in rows]
 

@@ -6,6 +6,7 @@ import fcntl
 import os
 import re
 import secrets
+import stat
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from app.vault._blobs import (
 )
 from app.vault._chunked import write_all
 from app.vault._errors import VaultError, plain_errors
-from app.vault._files import create, sync_folder, try_lock
+from app.vault._files import create, open_regular, sync_folder, try_lock
 from app.vault._keys import KEY_BYTES
 from app.vault._memory import forbid_dumps
 from app.vault._waveform import TooWideError, write_envelopes, write_waveform
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from signals.envelope import Envelope
     from signals.recording import Patient, Recording
 
+_LARGEST_NOTE = 1 << 16  # bytes: a note names three files
 _ID = re.compile("[0-9a-f]{32}")
 
 
@@ -195,12 +197,13 @@ def write_pending(intake: Intake) -> int:
 def pending(vault: Path) -> Iterator[tuple[str, list[str]]]:
     """Yield the recording and the blobs of each note. The caller holds the writer lock.
 
-    What is no id is left out: files are deleted by these names.
+    What is no file, and what is no id, is left out: files are deleted by these names.
     """
     with plain_errors(vault / "pending"):
         for note in sorted((vault / "pending").iterdir()):
-            if _ID.fullmatch(note.name):
-                words = note.read_text("ascii", "replace").split()
+            if _ID.fullmatch(note.name) and stat.S_ISREG(note.lstat().st_mode):
+                with open(open_regular(note), "rb") as file:  # noqa: PTH123 (a descriptor)
+                    words = file.read(_LARGEST_NOTE).decode("ascii", "replace").split()
                 yield note.name, [word for word in words if _ID.fullmatch(word)]
 
 

@@ -6,11 +6,12 @@ of the index and the keyring as they were before; all of it encrypted.
 
 from __future__ import annotations
 
+import os
 import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from app.vault._files import sync_folder, write_atomically
+from app.vault._files import create, sync_folder, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -45,8 +46,8 @@ class Lost:
     def copy(self, path: Path) -> None:
         """Keep a file of the vault here as it is now, if it is there."""
         if path.exists():
-            shutil.copyfile(path, self._place(path))
-            self._place(path).chmod(0o600)
+            with path.open("rb") as file, os.fdopen(create(self._place(path)), "wb") as copy:
+                shutil.copyfileobj(file, copy)
 
     def move(self, path: Path, what: str, recording_id: str = "") -> None:
         """Move a file of the vault, or of a recording, here; say in the note what it is."""

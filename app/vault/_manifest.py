@@ -14,6 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from app.vault._errors import VaultDamagedError, VaultTooNewError, plain_errors
+from app.vault._files import open_regular
 from app.vault._keys import Purpose, derive
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def read_manifest(state: Path) -> Manifest:
     path = state / FILE
     with plain_errors(path):
         try:
-            with path.open("rb") as file:
+            with open(open_regular(path), "rb") as file:  # noqa: PTH123 (a descriptor)
                 data = file.read(_LARGEST)
         except FileNotFoundError:
             raise VaultDamagedError(path, "the list of the backup's files is missing") from None

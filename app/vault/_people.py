@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from app.vault import _recovery
+from app.vault._digest import read_state
 from app.vault._errors import (
     NotAllowedError,
     UnknownUserError,
@@ -30,10 +31,14 @@ from app.vault._header import (
     with_private,
     write_header,
 )
+from app.vault._index import FILE as INDEX_FILE
+from app.vault._index import index_errors, open_index
 from app.vault._keys import (
     KEY_BYTES,
     Kem,
+    Purpose,
     Stretching,
+    derive,
     measured_cost,
     stretch,
     strongest_kem,
@@ -50,6 +55,7 @@ if TYPE_CHECKING:
     from app.vault._vault import Vault
 
 _LONGEST_NAME = 64
+_MOST_WORK = 1 << 27  # KiB of memory times passes: minutes, in an opening that names no user
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,19 +189,37 @@ def new_stanza(
 def migrate(path: Path, vault_key: bytes, passphrase: str) -> Header:
     """Write a header of version 1 anew, for its one user; the recovery key stays valid.
 
-    Another program may have done it meanwhile. Return what is there then.
+    Another program may have done it meanwhile. Return what is there then. Where the index knows a
+    later header this one was put back, and must not pass for new: :class:`VaultError`.
     """
     with writer_lock(path):
         header = read_header(path)
         verify_header(path, header, vault_key)
         for old in header.stanzas:
             if isinstance(old, PassphraseStanza):
+                _refuse_put_back(path, header, vault_key)
                 made = new_header(header, vault_key)
                 stanza = new_stanza(
                     made, vault_key, old.user, Role.ADMINISTRATOR, passphrase, instead_of=old
                 )
                 return write_header(path, made.with_users((stanza,)), vault_key)
     return header
+
+
+def _refuse_put_back(path: Path, header: Header, vault_key: bytes) -> None:
+    file = path / INDEX_FILE
+    with index_errors(file):
+        index = open_index(file, derive(vault_key, Purpose.INDEX, header.vault_id), header.vault_id)
+        try:
+            state = read_state(index)
+        finally:
+            index.close()
+    if state and state.header_revision > header.revision:
+        raise VaultError(
+            path,
+            "users and passphrases (vault.json) were put back to an older state: open the vault "
+            "with the recovery key and accept that first (tracekeep vault accept)",
+        )
 
 
 def check_name(path: Path, name: str) -> str:
@@ -404,7 +428,7 @@ class People:
                 )
             vault._header = write_header(vault.path, changed, vault._vault_key)
             vault.session = _renewed(vault.session, vault._header)
-        vault.log.add(told, **detail)
+        vault._log.add(told, **detail)
 
     def _be_still_who_one_was(self, header: Header) -> None:
         """Refuse whoever was removed or demoted since the vault was opened."""
@@ -448,6 +472,10 @@ def _guess(
         stanzas = {id_: s for id_, s in stanzas.items() if s.user.casefold() == wanted}
         if not stanzas:
             raise UnknownUserError(path, f"there is no user “{user}”")
+    elif sum(stanza.cost.work for stanza in stanzas.values()) > _MOST_WORK:
+        raise VaultError(
+            path, "to try the passphrase for each of its users would take too long: name the user"
+        )
     guesses = Guesses(path, header.vault_id)
     tried = guesses.begin(tuple(stanzas))
     for id_ in tried:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.report import Report
@@ -10,6 +11,7 @@ from app.vault._errors import NotAllowedError, VaultDamagedError
 from app.vault._files import writer_lock
 from app.vault._waveform import VaultRecording, read_envelopes
 from app.vault.roles import Action
+from signals.recording import Patient
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +33,7 @@ class Reading:
     vault_id: str
     session: Session
     emergencies: Emergencies
-    log: AuditLog
+    _log: AuditLog
     _index: Index
     _keyring: Keyring
 
@@ -56,8 +58,10 @@ class Reading:
         found; they may be cut short.
         """
         self.require(Action.READ)
-        found = self._index.search(text, most)
-        return found if self._may_read_all else self.emergencies.readable(found)
+        if self._may_read_all:
+            return self._index.search(text, most)
+        patients = {one.patient_id for one in self.emergencies.current()}
+        return self._index.search(text, most, patients)
 
     def recording(self, id_or_prefix: str) -> StoredRecording:
         """Return the one recording whose id begins so.
@@ -76,10 +80,12 @@ class Reading:
     def find_input(self, sha256: str) -> StoredRecording | None:
         """Return the recording that came from this content, if it is stored.
 
-        Whoever adds recordings has the content, and may know that it is there.
+        Whoever adds recordings may know that it is there, and under which id. Who may not read
+        it is told neither whose it is nor what was found in it.
         """
         self.require(Action.ADD)
-        return self._index.find_input(sha256)
+        stored = self._index.find_input(sha256)
+        return self._as_may_be_told(stored) if stored else None
 
     def report(self, recording_id: str) -> Report:
         """Return what was found in a recording; errors as for :meth:`waveform`."""
@@ -182,9 +188,14 @@ class Reading:
     def _may_read_all(self) -> bool:
         return self.session.refusal(Action.READ) is None
 
+    def _as_may_be_told(self, stored: StoredRecording) -> StoredRecording:
+        if self._may_read_all or self.emergencies.covering(stored.id):
+            return stored
+        return replace(stored, name="", start=None, patient=Patient(), headline={})
+
     def _note_reading(self, recording_id: str) -> None:
         emergency = self.emergencies.covering(recording_id)
-        self.log.note_reading(recording_id, **({"emergency": emergency.id} if emergency else {}))
+        self._log.note_reading(recording_id, **({"emergency": emergency.id} if emergency else {}))
 
     def _blob(self, recording_id: str, kind: str) -> tuple[BlobFile, bytes]:
         key = self._keyring.key_of(recording_id)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import apsw
 
-from app.vault import _rotation, _schema, _search, _selftest
+from app.vault import _new_index, _rotation, _schema, _search, _selftest
 from app.vault._audit import Ledger
 from app.vault._check import Damage, check
 from app.vault._creation import make_folders
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from app.vault.roles import Session
 
     Progress = Callable[[int, int], None]
-
-_NEW = "index.new"
-_SIDES = ("-wal", "-shm", "-journal")  # files that SQLite makes beside a database
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +164,11 @@ class Rescue:
         with self._use.alone(), plain_errors(self._vault), writer_lock(self._vault):
             make_folders(self._vault)
             lost = Lost(self._vault)
-            for name in (KEYRING_FILE, INDEX_FILE, *(INDEX_FILE + side for side in _SIDES)):
+            for name in (
+                KEYRING_FILE,
+                INDEX_FILE,
+                *(INDEX_FILE + side for side in _new_index.SIDES),
+            ):
                 lost.copy(self._vault / name)
             mended = self._mend_index(lost)
             index = self._index()
@@ -219,9 +220,8 @@ class Rescue:
             if not problems:
                 return []
             problem = "the index of the vault is damaged"
-        new = self._vault / _NEW
-        for side in ("", *_SIDES):
-            new.with_name(_NEW + side).unlink(missing_ok=True)  # of a repair that was killed
+        new = self._vault / _new_index.FILE
+        _new_index.remove(self._vault)
         fresh = open_index(new, self._index_key, self._header.vault_id, create_new=True)
         with index_errors(new):
             try:
@@ -229,7 +229,7 @@ class Rescue:
                 fresh.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
             finally:
                 fresh.close()
-        for side in _SIDES:
+        for side in _new_index.SIDES:
             self._path.with_name(INDEX_FILE + side).unlink(missing_ok=True)  # lost/ has a copy
         new.replace(self._path)
         sync_folder(self._vault)

@@ -21,7 +21,7 @@ from app.vault import _manifest
 from app.vault._chunked import write_all
 from app.vault._creation import make_folders
 from app.vault._errors import VaultDamagedError, VaultError, plain_errors
-from app.vault._files import create, make_folder, sync_folder
+from app.vault._files import create, make_folder, open_regular, sync_folder
 from app.vault._index import FILE as INDEX_FILE
 from app.vault.roles import Action
 
@@ -184,7 +184,7 @@ def _restore(
                 building / INDEX_FILE,
                 f"{manifest.recordings} recordings were backed up, and {recordings} are there",
             )
-        vault.log.add("restore", made_at=manifest.made_at)
+        vault._log.add("restore", made_at=manifest.made_at)
     size = sum(file.size for file in manifest.files)
     return manifest.made_at, recordings, len(manifest.files), size
 
@@ -220,7 +220,7 @@ def _copy(source: Path, place: Path, file: BackupFile) -> None:
     digest, size = hashlib.sha256(), 0
     copy = create(place)
     try:
-        for part in _parts(source):
+        for part in _parts(source, file.size):
             write_all(copy, part)
             digest.update(part)
             size += len(part)
@@ -236,18 +236,21 @@ def _copy(source: Path, place: Path, file: BackupFile) -> None:
 def _compare(building: Path, files: Iterable[BackupFile]) -> None:
     for file in files:
         digest, size = hashlib.sha256(), 0
-        for part in _parts(building / file.path):
+        for part in _parts(building / file.path, file.size):
             digest.update(part)
             size += len(part)
         _refuse_other(building / file.path, file, size, digest.hexdigest())
 
 
-def _parts(path: Path) -> Iterator[bytes]:
+def _parts(path: Path, size: int) -> Iterator[bytes]:
+    """Yield a file of this many bytes in parts; of a longer one at most one byte more."""
     with plain_errors(path):
         try:
-            with path.open("rb", buffering=0) as file:
-                while part := file.read(_PART):
+            with open(open_regular(path), "rb", buffering=0) as file:  # noqa: PTH123 (a descriptor)
+                left = size + 1
+                while part := file.read(min(_PART, left)):
                     yield part
+                    left -= len(part)
         except FileNotFoundError:
             raise VaultDamagedError(path, "a file of the backup is missing") from None
 

@@ -18,12 +18,12 @@ from app.vault import _recovery
 from app.vault._errors import VaultDamagedError, VaultError, plain_errors
 from app.vault._files import sync_folder, writer_lock
 from app.vault._header import FILE as HEADER_FILE
-from app.vault._header import Header, read_header, sealed_to, write_header
+from app.vault._header import MOST_FORMER, Header, read_header, sealed_to, write_header
 from app.vault._index import FILE as INDEX_FILE
 from app.vault._index import index_errors, open_index
 from app.vault._keyring import FILE as KEYRING_FILE
 from app.vault._keyring import Keyring
-from app.vault._keys import KEY_BYTES, Purpose, derive
+from app.vault._keys import KEY_BYTES, Purpose, derive, strongest_kem
 from app.vault._snapshot import Snapshot
 from app.vault._use import Use
 
@@ -59,7 +59,7 @@ def rotate(vault: Vault, recovery_key: str) -> None:
                 "an older version of the program made this vault: open it once with its "
                 "passphrase, then try again",
             )
-        vault.log.close()  # what waits to be noted goes along
+        vault._log.close()  # what waits to be noted goes along
         _clear(path, old.epoch)
         vault_key = secrets.token_bytes(KEY_BYTES)
         header = _header_for(old, vault._vault_key, vault_key, recovery_secret)
@@ -73,7 +73,7 @@ def rotate(vault: Vault, recovery_key: str) -> None:
         vault._index.close()
         _move(path, header.epoch)
         vault._attach(header, vault_key)
-    vault.log.add("rotate", epoch=header.epoch)
+    vault._log.add("rotate", epoch=header.epoch)
 
 
 def settle(path: Path) -> None:
@@ -103,13 +103,17 @@ def settle(path: Path) -> None:
 
 
 def _header_for(old: Header, old_key: bytes, new_key: bytes, recovery_secret: bytes) -> Header:
-    """Return the header of the next epoch: for the same users, with another recovery key."""
-    audit_seed, inbox = old.audit_seed(old_key), old.inbox_private(old_key)
+    """Return the header of the next epoch: for the same users, with another recovery key.
+
+    The inbox has a new key, and keeps those before it: a recorder that has not been given the new
+    address goes on sealing to the old one, and what it seals must not be lost. The log keeps its
+    key, for each user's private key is bound to it, and only they can bind theirs anew.
+    """
+    audit_seed = old.audit_seed(old_key)
     assert audit_seed is not None  # the header was verified
-    assert old.inbox is not None
-    assert inbox is not None
     header = replace(old, epoch=old.epoch + 1)
-    header = header.with_keys(new_key, audit_seed, old.inbox.kem, inbox)
+    kem, former = strongest_kem(), old.inbox_keys(old_key)[:MOST_FORMER]
+    header = header.with_keys(new_key, audit_seed, kem, kem.new_private(), former)
     users = tuple(sealed_to(header, user, new_key) for user in old.users)
     return header.with_users(users).with_recovery(new_key, recovery_secret)
 
@@ -157,6 +161,7 @@ def _move(path: Path, epoch: int) -> None:
         if (folder / INDEX_FILE).exists():
             for name in _BESIDE_INDEX:  # of the old index: the new one was emptied of its log
                 (path / name).unlink(missing_ok=True)
+            sync_folder(path)  # a log that came back would be taken for the new one's
             (folder / INDEX_FILE).replace(path / INDEX_FILE)
         if (folder / KEYRING_FILE).exists():
             (folder / KEYRING_FILE).replace(path / KEYRING_FILE)

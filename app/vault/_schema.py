@@ -123,7 +123,7 @@ def patient_id(connection: apsw.Connection, patient: Patient) -> str:
         storable(text)
         for text in (patient.name, patient.code, patient.sex, patient.birth_date, patient.remarks)
     )
-    if _is_known(*facts):
+    if is_known(*facts):
         known = connection.execute(
             "SELECT id FROM patient WHERE (name, code, sex, birth_date, remarks) = (?, ?, ?, ?, ?)",
             facts,
@@ -149,7 +149,7 @@ def part_the_doubtful(connection: apsw.Connection) -> None:
     ).fetchall()
     for row in doubtful:
         recording_id, *facts = map(str, row)
-        if not _is_known(*facts):
+        if not is_known(*facts):
             connection.execute(
                 "UPDATE recording SET patient_id = ? WHERE id = ?",
                 (_new_patient(connection, facts), recording_id),
@@ -163,11 +163,12 @@ def _begin_to_count(connection: apsw.Connection) -> None:
     set_fact(connection, "digest", full_digest(connection))
 
 
-def _is_known(name: str, code: str, _sex: str, birth_date: str, _remarks: str) -> bool:
+def is_known(name: str, code: str, sex: str, birth_date: str, remarks: str) -> bool:
     """Return whether two recordings of whom the same is told are of one patient.
 
     What stands in for a code where there is none ("anonymous", "0000", "-") has no digit but 0.
     """
+    del sex, remarks  # they tell nobody apart
     return not set(code).isdisjoint("123456789") or bool(name and birth_date)
 
 

@@ -81,7 +81,7 @@ class Guesses:
             seconds = math.ceil(min(waits.values()))
             raise TooManyGuessesError(
                 self._vault,
-                "too many wrong passphrases: wait "
+                "too many wrong guesses: wait "
                 + (f"{seconds} s" if seconds < 100 else f"{math.ceil(seconds / 60)} minutes")
                 + " before the next",
             )

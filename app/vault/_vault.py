@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from app.vault import _erase, _inbox, _rotation, _selftest
+from app.vault import _erase, _inbox, _new_index, _rotation, _selftest
 from app.vault._anchor import Watch
 from app.vault._audit import Ledger
 from app.vault._blobs import (
@@ -26,7 +26,7 @@ from app.vault._errors import (
     VaultError,
     plain_errors,
 )
-from app.vault._files import sync_folder, try_lock, writer_lock
+from app.vault._files import open_regular, sync_folder, try_lock, writer_lock
 from app.vault._header import Header, read_header, verify_header
 from app.vault._index import FILE as INDEX_FILE
 from app.vault._index import Index, StoredRecording, open_index
@@ -104,10 +104,10 @@ class Vault(Care):
         self.inbox = _inbox.Taken((), ())
         self._attach(header, vault_key)
         try:
-            self.log.add("unlock", by="recovery key" if session.by_recovery_key else "passphrase")
+            self._log.add("unlock", by="recovery key" if session.by_recovery_key else "passphrase")
             self._sweep()
             if header.inbox and not session.refusal(Action.ADD):
-                with suppress(VaultError):  # it keeps nobody from opening the vault
+                with suppress(Exception):  # it keeps nobody from opening the vault
                     self.take_in_inbox()
         except BaseException:
             self._index.close()
@@ -136,7 +136,7 @@ class Vault(Care):
                 "header_revision": self._header.revision,
             },
         )
-        self.log = self._index.log
+        self._log = self._index.log
         self._watch = Watch(self.path, header.vault_id, self._index, self._keyring, ledger)
         self._index.watch = self._watch
         try:
@@ -233,7 +233,7 @@ class Vault(Care):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What whoever works with the vault must know, in plain words: it was put back, say."""
-        return (*self._watch.warnings, *self.log.warnings, *self.inbox.warnings)
+        return (*self._watch.warnings, *self._log.warnings, *self.inbox.warnings)
 
     def rotate(self, recovery_key: str) -> None:
         """Replace the vault key, on which all others but those of recordings hang.
@@ -303,11 +303,12 @@ class Vault(Care):
             If the inbox cannot be read.
         """
         self.require(Action.ADD)
-        kem, private = self.inbox_address.kem, self._header.inbox_private(self._vault_key)
-        if private is None:
+        _ = self.inbox_address  # which a vault of version 1 refuses in words
+        keys = self._header.inbox_keys(self._vault_key)
+        if not keys:
             raise VaultDamagedError(self.path, "the key of the inbox is damaged")
         told = progress or (lambda _done, _total: None)
-        self.inbox = _inbox.take_in(self, kem, private, told)
+        self.inbox = _inbox.take_in(self, keys, told)
         return self.inbox
 
     def intake(self) -> Intake:
@@ -358,11 +359,12 @@ class Vault(Care):
                     sync_folder(self.path / "blobs")  # the folders that blobs lie in may be new
                 self._keyring.add(stored.id, intake.key)
                 self._index.add(stored, receipt.blobs)
+                kept = self._index.recording(stored.id)  # now: another program may erase it next
                 self._forget(stored.id)
         except AlreadyStoredError:
             self._discard(intake)
             raise
-        return self._index.recording(stored.id)
+        return kept
 
     def discard(self, intake: Intake) -> None:
         """Delete what an intake wrote; if a process still writes, it goes when that has ended."""
@@ -384,7 +386,7 @@ class Vault(Care):
             at_last.callback(self._index.close)
             for intake, _ in list(self._pending.values()):
                 self._discard(intake)
-            self.log.close()
+            self._log.close()
             self._watch.close()
 
     def __enter__(self) -> Self:
@@ -416,6 +418,7 @@ class Vault(Care):
             with plain_errors(self.path):
                 make_folders(self.path)
             self._delete_left_overs()
+            _new_index.remove(self.path)
             _erase.finish(self.path, self._index, self._keyring, patience_s=0.0)
         except VaultDamagedError:
             raise
@@ -436,7 +439,7 @@ class Vault(Care):
                 stored, in_use = self._index.recording_ids(), self._index.blob_ids()
                 for recording_id, blob_ids in pending(self.path):
                     note = notes / recording_id
-                    file = os.open(note, os.O_RDONLY | os.O_CLOEXEC)
+                    file = open_regular(note)
                     try:
                         if not try_lock(file, fcntl.LOCK_EX):
                             continue  # someone is at work on it

@@ -236,7 +236,7 @@ def test_show_tells_of_corrections_without_reading_the_signal(
     assert json.loads(reader.shows("--json"))["corrections"] is None
     first, second = (reader.time_of(BeatClass.V, number) for number in (0, 1))
     reader.says("--beat", f"{first}=N", "--beat", f"{second}=V")
-    monkeypatch.delattr("app.vault.Vault.waveform")
+    monkeypatch.setattr("app.vault.Vault.waveform", None)
     told = reader.shows()
     assert "2 of this recording: 1 marked beat has another class than below" in told
     assert f"tracekeep correct {reader.id[:8]} --undo all\n" in told

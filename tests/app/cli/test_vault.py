@@ -164,7 +164,7 @@ def test_rotate_shows_a_new_recovery_key_and_the_old_is_of_no_use(
     assert done.exit_code == 0
     key = _key_in(done.stdout)
     with vault.open() as opened:
-        assert opened.log.entries()[-2].action == "rotate"
+        assert opened.log_entries()[-2].action == "rotate"
     Vault.open_with_recovery_key(vault.path, key).close()
     (tmp_path / "old").write_text(vault.recovery_key)
     refused = tracekeep(
@@ -204,7 +204,7 @@ def test_too_many_guesses_are_told_at_once(
         assert "passphrase is wrong" in tracekeep("list", *wrong).stderr
     done = tracekeep("list", *wrong)
     assert (done.exit_code, done.stdout) == (3, "")
-    assert "too many wrong passphrases: wait" in done.stderr
+    assert "too many wrong guesses: wait" in done.stderr
     assert done.stderr.count("\n") == 1
     (counts,) = (state_folder() / "guesses").glob("*.json")
     (user,) = json.loads(counts.read_bytes())

@@ -135,7 +135,7 @@ class Day:
         self._told(Moment(self._wanted, after, name))
         assert self._vault
         work(self._vault)
-        entries = tuple(entry.hash for entry in self._vault.log.entries())
+        entries = tuple(entry.hash for entry in self._vault._log.entries())
         self._wanted = replace(after, entries=entries)
         self._told(Moment(self._wanted, self._wanted, ""))
 
@@ -267,7 +267,7 @@ def assert_day_survived(filled: Filled, path: Path, backup: Path, moment: Moment
         assert users in ({*before.users}, {*after.users}), f"users {users}"
         result = vault.check(1.0)
         assert (result.damages, result.warnings) == ((), ())
-        hashes = [entry.hash for entry in vault.log.entries()]
+        hashes = [entry.hash for entry in vault.log_entries()]
         assert tuple(hashes[: len(before.entries)]) == before.entries, "the log lost entries"
         assert vault.verify_log().flaws == ()
         assert len(list(path.glob("blobs/*/*"))) == 3 * len(stored), "files of nobody"

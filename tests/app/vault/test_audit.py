@@ -78,9 +78,9 @@ def test_each_session_and_each_hundred_entries_are_signed(filled: Filled, tmp_pa
     path = filled.copy(tmp_path)
     with filled.open(path) as vault:
         for n in range(250):
-            vault.log.add("x", None, n=n)
+            vault._log.add("x", None, n=n)
     with filled.open(path) as vault:
-        log = vault.log.snapshot()
+        log = vault._log.snapshot()
         assert [c.seq for c in log.checkpoints if c.seq % 100 == 0] == [100, 200]
         assert log.checkpoints[-1].seq == len(log.entries) - 1  # all but this session's
         found = vault.verify_log()
@@ -105,11 +105,11 @@ def test_what_cannot_be_noted_now_is_noted_later(filled: Filled, tmp_path: Path)
         vault.report(vault.recordings()[1].id)
         (warning,) = vault.warnings
         assert "no space" in warning
-        assert vault.log.waiting == 4
+        assert vault._log.waiting == 4
         assert "4 entries" in warning
         with pytest.raises(VaultError, match="no space"):
             vault.keep_pattern(vault.recordings()[1].id, None)
-        assert vault.log.waiting == 4
+        assert vault._log.waiting == 4
     with vault:
         vault.keep_pattern(vault.recordings()[1].id, None)
         assert vault.warnings == ()
@@ -164,7 +164,7 @@ def test_reading_does_not_wait_for_a_program_that_keeps_writing(
             vault.report(vault.recordings()[0].id)
             assert time.monotonic() - begun < 2
             assert "another program is writing" in vault.warnings[0]
-        vault.log.add("x")
+        vault._log.add("x")
         assert [entry.action for entry in vault.log_entries(2)] == ["read", "x"]
 
 
@@ -243,7 +243,7 @@ def test_each_attack_on_the_table_is_shown_with_its_place(
         with vault._index._writing() as connection:  # begin anew, as one who has the keys could
             connection.execute("DELETE FROM entry; DELETE FROM checkpoint")
         for n in range(9):
-            vault.log.add("x", f"{n:032x}", n=n)
+            vault._log.add("x", f"{n:032x}", n=n)
     with filled.open(path) as vault:
         assert _places(vault.verify_log()) == set()
         with vault._index._use() as connection:
@@ -271,7 +271,7 @@ def exported(filled: Filled, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     """The lines of an exported log of some 110 entries, and the public key."""
     with filled.open(filled.copy(tmp_path_factory.mktemp("exported"))) as vault:
         for n in range(100):
-            vault.log.add("x", f"{n:032x}", n=n)
+            vault._log.add("x", f"{n:032x}", n=n)
         lines = list(vault.export_log())
         public = vault._header.audit
     assert public

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import signal
 import stat
@@ -29,6 +30,7 @@ from app.vault import (
     VaultLockedError,
     VaultTooNewError,
     _backup,
+    _restore,
     drill,
     new_recovery_key,
     restore,
@@ -484,3 +486,42 @@ def test_a_backup_outlives_a_change_of_the_vault_key(small: Filled, tmp_path: Pa
     assert seen.recordings == 2
     with pytest.raises(VaultLockedError):
         drill(tmp_path / "backup", small.open)
+
+
+@pytest.mark.parametrize("name", ["vault.json", "index.db", "manifest.json"])
+@pytest.mark.parametrize("kind", ["endless", "link", "pipe"])
+def test_what_is_no_file_of_a_backup_is_refused(
+    small: Filled, backed_up: Path, tmp_path: Path, name: str, kind: str
+) -> None:
+    """A stranger's backup fills no disk, waits for nobody, and shows no file of the machine."""
+    backup = Path(shutil.copytree(backed_up, tmp_path / "b"))
+    (file,) = backup.glob(f"state-*/{name}")
+    if kind == "pipe":
+        file.unlink()
+        os.mkfifo(file)
+    else:
+        true = file.rename(tmp_path / name)
+        file.symlink_to(true if kind == "link" else "/dev/zero")
+    with pytest.raises(VaultError, match="this is no file"):
+        restore(backup, tmp_path / "new", small.open)
+    assert not (tmp_path / "new").exists()
+
+
+def test_no_more_of_a_file_is_written_than_the_manifest_says(
+    small: Filled, backed_up: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup = Path(shutil.copytree(backed_up, tmp_path / "b"))
+    (file,) = backup.glob("state-*/vault.json")
+    size = file.stat().st_size
+    with file.open("ab") as longer:
+        longer.truncate(1 << 30)
+    written = 0
+
+    def count(copy: int, data: bytes) -> None:
+        nonlocal written
+        written += os.write(copy, data) if os.fstat(copy).st_size <= size else 1 << 30
+
+    monkeypatch.setattr(_restore, "write_all", count)
+    with pytest.raises(VaultDamagedError, match="damaged or was changed"):
+        restore(backup, tmp_path / "new", small.open)
+    assert size < written < 1 << 20

@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 
 from app.vault import (
     NotAllowedError,
+    TooManyGuessesError,
     UnknownRecordingError,
     Vault,
     VaultError,
@@ -30,6 +31,7 @@ from app.vault import (
     _emergency,
 )
 from app.vault._people import People
+from app.vault._throttle import FREE
 from app.vault.roles import Role, Session
 from tests.app.vault.samples import MARKER, PASSPHRASE, make_recording, store
 
@@ -228,6 +230,45 @@ def test_an_erased_patient_is_in_no_reason(filled: Filled, tmp_path: Path, clock
         assert (one.reason, one.user, one.remark) == ("", "Tom", None)
         vault.emergencies.review(one.id, "")
         assert vault.check().warnings == ()
+    assert clock.now == _START
+
+
+def test_a_search_finds_the_patients_recordings_whatever_others_have(
+    filled: Filled, tmp_path: Path, clock: _Clock
+) -> None:
+    vault, (first, second) = _technician(filled, tmp_path)
+    with vault:
+        vault.emergencies.open(first, "why", _WORDS)
+        for most in (1, 50):  # the other's is newer, and has the word as well
+            assert [one.id for one in vault.search("record", most)] == [first]
+        assert vault.search("record", 0) == []
+        vault.emergencies.open(second, "why", _WORDS)
+        assert [one.id for one in vault.search("record", 1)] == [second]
+        assert len(vault.search("record", 2)) == 2
+        clock.now += timedelta(hours=5)
+        with pytest.raises(NotAllowedError):
+            vault.search("record")
+
+
+def test_to_try_names_is_slowed_and_in_the_log_without_them(
+    filled: Filled, tmp_path: Path, clock: _Clock
+) -> None:
+    vault, (first, _) = _technician(filled, tmp_path)
+    with vault:
+        for n in range(FREE):
+            with pytest.raises(UnknownRecordingError):
+                vault.emergencies.open(f"Nobody {n}", "why", _WORDS)
+        with pytest.raises(TooManyGuessesError):
+            vault.emergencies.open(first, "why", _WORDS)  # the right one tells nothing either
+        vault.session = _session("Ada", Role.ADMINISTRATOR)
+        told = vault.log_entries(FREE)
+        assert [one.action for one in told] == ["emergency refused"] * FREE
+        assert "Nobody" not in json.dumps([one.to_dict() for one in told])
+        vault.session = _session("Tim", Role.TECHNICIAN)  # another is not slowed
+        with pytest.raises(UnknownRecordingError):
+            vault.emergencies.open("Nobody", "why", "the passphrase of Tim")
+        for _ in range(2 * FREE):  # to name one who is there makes up for it
+            vault.emergencies.open(first, "why", "the passphrase of Tim")
     assert clock.now == _START
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from app.vault import NotAllowedError, UnknownRecordingError, Vault, VaultDamagedError, VaultError
 from app.vault._blobs import blob_path, open_blob
 from app.vault._keys import Purpose, derive
+from app.vault.dropbox import seal
 from app.vault.roles import Role, Session
 from signals.recording import Patient
 from tests.app.vault.faults import NEVER, Fault, install
@@ -22,6 +24,7 @@ from tests.app.vault.samples import (
     fill,
     make_pattern,
     make_recording,
+    make_report,
     store,
 )
 from tests.app.vault.test_crash import _run
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from signals.recording import ArrayRecording
     from tests.app.vault.samples import Filled
 
 
@@ -304,3 +308,71 @@ def test_disk_full_from_any_step_of_an_erasure_on(
             break
         _assert_old_or_new(small, path, acknowledged=bool(told))
     assert failed > 2
+
+
+def _sealed(vault: Vault, recording: ArrayRecording) -> Path:
+    return seal(vault.path / "inbox", vault.inbox_address, recording, make_report(recording))
+
+
+def test_what_the_inbox_holds_of_an_erased_patient_does_not_come_back(known: Filled) -> None:
+    with known.open(known.path) as vault:
+        again = make_recording(1, 2000)  # the same input, said to be of somebody else
+        again.patient = Patient("Other Name", "code-77", "F", "1950-01-02")
+        remarked = make_recording(21, 2000)
+        remarked.patient = replace(make_recording(1).patient, remarks="remark, corrected")
+        other = make_recording(22, 2000)
+        other.patient = replace(make_recording(1).patient, code="code-22")
+        files = [_sealed(vault, one) for one in (again, remarked, other)]
+        erased = vault.erase(_id(vault, "record-1"), whole_patient=True)
+        assert erased.remains == ""
+        assert [file.exists() for file in files] == [False, False, True]
+    with known.open(known.path) as vault:
+        assert {r.name for r in vault.recordings()} == {"record-2", "record-9", "record-22"}
+
+
+def test_of_one_recording_only_its_input_goes_from_the_inbox(known: Filled) -> None:
+    with known.open(known.path) as vault:
+        remarked = make_recording(21, 2000)
+        remarked.patient = make_recording(1).patient
+        files = [_sealed(vault, make_recording(1, 2000)), _sealed(vault, remarked)]
+        assert vault.erase(_id(vault, "record-1"), whole_patient=False).remains == ""
+        assert [file.exists() for file in files] == [False, True]
+
+
+def test_what_of_the_inbox_cannot_be_looked_into_is_named(known: Filled) -> None:
+    with known.open(known.path) as vault:
+        damaged = _sealed(vault, make_recording(1, 2000))
+        damaged.write_bytes(damaged.read_bytes()[:-1])
+        erased = vault.erase(_id(vault, "record-1"), whole_patient=True)
+        assert damaged.name in erased.remains
+        assert len(erased.recordings) == 2
+        (entry, *_) = [e for e in vault.log_entries() if e.action == "erase"]
+        assert "inbox_unread" in str(entry)
+
+
+def test_a_patient_of_whom_nothing_is_known_is_nobody_elses(known: Filled) -> None:
+    """Two recordings of "anonymous" may be of two people: one is not deleted for the other."""
+    with known.open(known.path) as vault:
+        nobody, another = make_recording(23, 2000), make_recording(24, 2000)
+        nobody.patient = another.patient = Patient("", "anonymous", "", "")
+        stored = store(vault, nobody)
+        file = _sealed(vault, another)
+        assert vault.erase(stored.id, whole_patient=True).remains == ""
+        assert file.exists()
+
+
+def test_the_index_of_a_killed_repair_does_not_outlive_an_erasure(known: Filled) -> None:
+    left = [known.path / name for name in ("index.new", "index.new-wal")]
+
+    def leave() -> None:
+        for file in left:
+            file.write_bytes((known.path / "index.db").read_bytes())
+
+    leave()
+    with known.open(known.path) as vault:
+        assert not any(file.exists() for file in left)
+        leave()
+        assert {damage.what for damage in vault.check(1.0).damages} == {f.name for f in left}
+        assert vault.erase(_id(vault, "record-1"), whole_patient=True).remains == ""
+        assert not any(file.exists() for file in left)
+        assert vault.check(1.0).damages == ()

@@ -81,7 +81,7 @@ def test_the_second_reader_follows_the_log_and_sums_up_the_rows(
     with filled.open(path) as vault:
         vault.report(vault.recordings()[0].id)
         vault.keep_pattern(vault.recordings()[1].id, make_pattern(filled.recordings[0]))
-        vault.log.add("x", None, text='ä"\N{SNOWMAN}', number=7)
+        vault._log.add("x", None, text='ä"\N{SNOWMAN}', number=7)
         entries = [entry.to_dict() for entry in vault.log_entries()]
     reader = Decoder(path, recovery_key=filled.recovery_key)
     read, signed = reader.log()

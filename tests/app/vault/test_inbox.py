@@ -29,7 +29,7 @@ from app.vault._keys import Kem
 from app.vault._sealed import HEAD, Frame
 from app.vault.dropbox import Address, seal
 from app.vault.roles import Role, Session
-from signals.recording import ArrayRecording
+from signals.recording import ArrayRecording, Patient
 from tests.app.vault import decoder
 from tests.app.vault.decoder import Decoder
 from tests.app.vault.faults import NEVER, Fault, install
@@ -318,7 +318,11 @@ def test_a_technician_takes_in_and_an_auditor_does_not(
             vault.take_in_inbox()
         vault.session = Session("1", "ann", Role.TECHNICIAN, "test", by_recovery_key=False)
         taken = vault.take_in_inbox()
-        assert ([one.name for one in taken.recordings], taken.left) == (["record-7"], ())
+        (one,) = taken.recordings
+        assert taken.left == ()
+        assert MARKER not in repr(one)
+        told = (one.name, one.patient, one.headline, vault.inbox.recordings)
+        assert told == ("", Patient(), {}, (one,)), "a technician sees an id and no patient"
 
 
 def test_a_vault_of_version_1_has_no_inbox_yet(tmp_path: Path) -> None:
@@ -352,7 +356,7 @@ def test_both_ways_of_sealing(kem: Kem, tmp_path: Path) -> None:
     address = Address("ab" * 16, kem, kem.public_of(private))
     recording = make_recording(7, 500)
     file = seal(tmp_path, address, recording, make_report(recording))
-    with _inbox._Sealed(file, "ab" * 16, kem, private) as opened:
+    with _inbox._Sealed(file, "ab" * 16, [(kem, private)]) as opened:
         read: Recording = opened.recording
         np.testing.assert_array_equal(
             read.read_digital([0, 1], 0, 500), recording.read_digital([0, 1], 0, 500)

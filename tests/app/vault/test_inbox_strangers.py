@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
+import signal
 import struct
+import tracemalloc
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from app.analysis import analyze_recording
+from app.cli.list import facts as facts_of
+from app.cli.program import program
+from app.cli.show import _lines
 from app.vault import Vault, _chunked, _inbox
 from app.vault._sealed import HEAD, TAIL, Facts, Frame, PatientFacts
 from app.vault._waveform import write_waveform
 from app.vault.dropbox import Address, seal
 from signals.recording import ArrayRecording
+from signals.simulate import EcgScenario, simulate_ecg
 from tests.app.vault.samples import (
     Filled,
     fill,
@@ -366,3 +376,130 @@ def test_another_recording_with_the_same_origin_is_not_thrown_away(
         assert true.name in warning
         assert "another recording from the same file is stored already" in warning
     assert true.exists()
+
+
+_WORST: list[Any] = [1e-310, 1e300, -1, "\u202e\x1b[2J\n", "9999-12-31T23:59:59", []]
+
+
+def _first_leaves(value: object, way: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Return where all values lie; of a list only those of its first element."""
+    if isinstance(value, dict):
+        return [way, *(leaf for k, v in value.items() for leaf in _first_leaves(v, (*way, k)))]
+    if isinstance(value, list) and value:
+        return [way, *_first_leaves(value[0], (*way, 0))]
+    return [way]
+
+
+def _put(values: Any, way: tuple[str | int, ...], value: object) -> None:  # noqa: ANN401 (JSON)
+    for step in way[:-1]:
+        values = values[step]
+    values[way[-1]] = value
+
+
+def test_no_value_in_header_or_report_keeps_anybody_from_listing_and_showing(
+    small: Filled, address: Address, tmp_path: Path
+) -> None:
+    """Every member of a sealed header and of a whole report, one after the other, as bad as can be.
+
+    What is taken in is listed by the command and shown by it; the rest is refused and named.
+    """
+    path = small.copy(tmp_path)
+    analysed = analyze_recording(simulate_ecg(EcgScenario(seed=1)).recording)
+    report = json.loads(analysed.to_json())
+    attacks: list[tuple[bytes, bytes]] = []
+
+    def attack(header_way: tuple[str | int, ...], report_way: tuple[str | int, ...]) -> None:
+        for hostile in _WORST:
+            changed = copy.deepcopy(report)
+            changed["provenance"]["input_sha256"] = os.urandom(32).hex()
+            if report_way:
+                _put(changed, report_way, hostile)
+            spoil = partial(_put, way=header_way, value=hostile) if header_way else dict.copy
+            attacks.append((_content(spoil)[0], json.dumps(changed).encode()))
+
+    header: dict[str, object] = {}
+    _content(header.update)
+    for way in _first_leaves(header)[1:]:
+        attack(way, ())
+    for way in {way[-2:]: way for way in _first_leaves(report)[1:]}.values():
+        attack((), way)
+    with small.open(path) as vault:
+        for waveform, text in attacks:
+            facts = _facts(waveform, text)
+            tail = TAIL.pack(len(facts))
+            name, data = _sealed_by_a_stranger(address, waveform, text, facts, tail)
+            file = path / "inbox" / name
+            file.write_bytes(data)
+        taken_in = vault.take_in_inbox().recordings
+        assert 10 < len(taken_in) < len(attacks) / 2
+        for one in vault.recordings():
+            for every in (False, True):
+                "\n".join(_lines(one, vault.report(one.id), every))
+            json.dumps(facts_of(one), allow_nan=False)
+    key = tmp_path / "key"
+    key.write_text(small.recovery_key)
+    options = ["--vault", str(path), "--recovery-key-file", str(key)]
+    for command in (["list"], ["list", "--json"], ["show", taken_in[0].id]):
+        done = CliRunner().invoke(program, [*command, *options])
+        assert done.exit_code == 0, (command, done.output[-200:], done.exception)
+
+
+def test_a_header_that_is_all_lists_takes_little_memory(opened: Vault, address: Address) -> None:
+    text = b"[" + b"[]," * (20 << 20) + b"[]]"
+    waveform = struct.pack("<I", len(text)) + text
+    _, report, _ = _content(lambda _header: None)
+    facts = _facts(waveform, report)
+    name, data = _sealed_by_a_stranger(address, waveform, report, facts, TAIL.pack(len(facts)))
+    tracemalloc.start()
+    try:
+        _refused(opened, name, data)
+        assert tracemalloc.get_traced_memory()[1] < 100e6  # 63 MB of which the comparison reads
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("error", [MemoryError, RuntimeError, RecursionError])
+def test_whatever_goes_wrong_at_taking_in_the_vault_opens(
+    small: Filled,
+    address: Address,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[Exception],
+) -> None:
+    path = small.copy(tmp_path)
+    file, good = sorted([_drop(path, address, n=500), _drop(path, address, 8, 500)])
+
+    class Failing(_inbox._Sealed):
+        def _facts(self) -> Any:  # noqa: ANN401
+            if self._path == file:
+                raise error
+            return super()._facts()
+
+    monkeypatch.setattr(_inbox, "_Sealed", Failing)
+    with small.open(path) as vault:
+        assert file.name in vault.warnings[0]
+        assert len(vault.recordings()) == 3
+    assert (file.exists(), good.exists()) == (True, False)
+
+
+def test_a_pipe_in_place_of_a_file_lets_nobody_wait(
+    small: Filled, address: Address, tmp_path: Path
+) -> None:
+    path = small.copy(tmp_path)
+    for place in (
+        path / "pending" / ("ab" * 16),
+        path / "inbox" / ("cd" * 16 + ".sealed"),
+        path / "inbox" / f".{'ef' * 16}.tmp",
+    ):
+        os.mkfifo(place)
+    _drop(path, address)
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.alarm(20)
+    try:
+        with small.open(path) as vault:
+            assert len(vault.recordings()) == 3
+            assert {left.problem for left in vault.inbox.left} == {"this is no file"}
+            assert vault.check(1.0).damages == ()
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)

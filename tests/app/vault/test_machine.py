@@ -238,7 +238,7 @@ class VaultMachine(RuleBasedStateMachine):
                 for seed in self._stored:
                     kept = vault.pattern_of(stored[f"record-{seed}"].id)
                     assert (kept is not None) == (seed in self._patterns)
-                hashes = [entry.hash for entry in vault.log.entries()]
+                hashes = [entry.hash for entry in vault.log_entries()]
                 assert hashes[: len(self._entries)] == self._entries
                 self._entries = hashes
                 assert vault.warnings == ()

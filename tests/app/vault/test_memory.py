@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -9,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from app.workers import run_tasks
+from signals.simulate import EcgScenario, simulate_ecg
+from signals.writers.edf import write_edf
 from tests.app.vault.samples import PASSPHRASE, Filled
 
 _DIES = """
@@ -50,3 +54,37 @@ def test_a_crash_leaves_no_image_of_the_memory(filled: Filled, tmp_path: Path) -
     assert (dumpable, soft, hard) == (0, 0, 0)
     assert not dumped
     assert list(tmp_path.iterdir()) == []
+
+
+def _look(_task: int) -> int:
+    return ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux")
+def test_workers_that_get_a_recordings_key_show_their_memory_to_nobody() -> None:
+    assert [dumpable for _, dumpable in run_tasks(_look, [1, 2], jobs=2)] == [0, 0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux")
+def test_the_desktops_worker_shows_its_memory_to_nobody(tmp_path: Path) -> None:
+    """While it waits to be told whether to go on: before anything is stored."""
+    file = tmp_path / "a.edf"
+    write_edf(file, simulate_ecg(EcgScenario(seed=1)).recording)
+    code = (
+        "import ctypes, sys\n"
+        "from pathlib import Path\n"
+        "from app.desktop.intake_process import STOP, take_in\n"
+        "class Pipe:\n"
+        "    def send(self, message): print(type(message).__name__)\n"
+        "    def close(self): pass\n"
+        "    def recv(self):\n"
+        "        print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))\n"
+        "        return STOP\n"
+        "take_in(Pipe(), Path(sys.argv[1]), None)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(file)],
+        capture_output=True, text=True, check=True, env=environment,
+    )  # fmt: skip
+    assert done.stdout.split() == ["Opened", "0", "Stopped"]

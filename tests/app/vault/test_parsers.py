@@ -66,7 +66,7 @@ def _blob(place: Path, data: bytes) -> None:
 def _inbox(place: Path, data: bytes) -> None:
     file = place / f"{_ID}.sealed"
     file.write_bytes(data)
-    _Sealed(file, _ID, Kem.X25519, _PRIVATE)
+    _Sealed(file, _ID, [(Kem.X25519, _PRIVATE)])
 
 
 def _manifest(place: Path, data: bytes) -> None:

@@ -21,6 +21,7 @@ from app.vault import (
     VaultError,
     VaultLockedError,
     VaultTooNewError,
+    _header,
     _people,
 )
 from app.vault._header import read_header, sealed_to, write_header
@@ -90,7 +91,9 @@ def test_a_technician_adds_and_reads_nothing(vault: Path) -> None:
     recording = make_recording(7, 500)
     with Vault.open(vault, _HERS) as opened:
         stored = opened.commit(opened.intake().store(recording, make_report(recording)))
-        assert opened.find_input(recording.sha256()) == stored
+        known = opened.find_input(recording.sha256())
+        assert known is not None
+        assert (known.id, known.patient.name) == (stored.id, "")
         with pytest.raises(NotAllowedError, match="may not read recordings"):
             opened.recordings()
         with pytest.raises(NotAllowedError):
@@ -219,7 +222,7 @@ def test_each_change_is_in_the_log_and_counts_a_revision(vault: Path) -> None:
         opened.people.reset_passphrase("Eve", "six strings of a lute")
         opened.people.remove("Eve")
         opened.people.change_passphrase(PASSPHRASE, "eight arms of a squid")
-        said = [(e.action, e.user, e.detail.get("user")) for e in opened.log.entries()[-6:]]
+        said = [(e.action, e.user, e.detail.get("user")) for e in opened.log_entries()[-6:]]
     assert said == [
         ("user-added", "owner", "Eve"),
         ("user-role", "owner", "Eve"),
@@ -593,3 +596,40 @@ def test_what_was_stored_is_there_for_each_who_may_read(vault: Path) -> None:
         opened.people.change_role("Zoë", Role.CLINICIAN)
     with Vault.open(vault, _HERS) as opened:
         assert_whole(opened, opened.recording(stored.id), make_recording(7, 500))
+
+
+def test_no_header_is_written_that_could_not_be_read_again(
+    vault: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Vault.open(vault, PASSPHRASE) as opened:
+        before = (vault / "vault.json").read_bytes()
+        (owner, *_) = opened._header.users
+        many = tuple(
+            replace(owner, id=f"{n:032x}", user=f"user {n}") for n in range(_header.MOST_USERS + 1)
+        )
+        for users, most in ((many, 1 << 20), (many[:2], 500)):
+            monkeypatch.setattr(_header, "_LARGEST", most)
+            with pytest.raises(VaultError, match="100 users at most"):
+                write_header(vault, opened._header.with_users(users), opened._vault_key)
+        monkeypatch.setattr(_header, "_LARGEST", 1 << 20)
+        assert (vault / "vault.json").read_bytes() == before
+        write_header(vault, opened._header.with_users(many[:-1]), opened._vault_key)
+        assert len(read_header(vault).users) == _header.MOST_USERS
+
+
+def test_no_header_makes_an_opening_work_for_hours(
+    vault: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dear = Stretching(1024 * 1024, 16, 4)
+    header = read_header(vault)
+    (owner, *_) = header.users
+    users = tuple(replace(owner, id=f"{n:032x}", user=f"u{n}", cost=dear) for n in range(9))
+    tried: list[Stretching] = []
+    monkeypatch.setattr(_people, "stretch", lambda _p, _s, cost: tried.append(cost) or bytes(32))
+    (vault / "vault.json").write_bytes(header.with_users(users).to_json())
+    with pytest.raises(VaultError, match="name the user"):
+        Vault.open(vault, PASSPHRASE)
+    assert tried == []
+    with pytest.raises(VaultError, match="the passphrase is wrong"):
+        Vault.open(vault, PASSPHRASE, user="u1")
+    assert tried == [dear]

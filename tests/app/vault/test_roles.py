@@ -13,7 +13,8 @@ import pytest
 from app.vault import ALLOWED, Action, NotAllowedError, Role, Session, Vault, VaultError
 from app.vault._emergency import Emergencies
 from app.vault._people import People
-from tests.app.vault.samples import PASSPHRASE
+from signals.recording import Patient
+from tests.app.vault.samples import MARKER, PASSPHRASE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,7 @@ _FREE = {
     "close",
     "create",
     "inbox_address",  # a public key
+    "log_public_key",
     "info",  # numbers, and what stands in the clear in vault.json
     "open",
     "open_with_recovery_key",
@@ -78,6 +80,17 @@ _FREE_OF_PEOPLE = {"authenticate", "change_passphrase"}  # one's own
 _FREE_OF_EMERGENCIES = {"covering", "current", "readable"}  # what is one's own anyway
 
 
+# What stands in a vault's object. A part of it with methods of its own is in the table above.
+_ATTRIBUTES = {
+    "emergencies",
+    "inbox",  # of whom the recordings are is told to those who may read
+    "path",
+    "people",
+    "session",
+    "vault_id",
+}
+
+
 class _Receipt:
     recording_id = "of nobody"
 
@@ -95,6 +108,33 @@ def test_the_table_below_has_every_public_method() -> None:
     assert set(_CALLS) == (_public(Vault) - _FREE) | {
         f"people.{name}" for name in _public(People) - _FREE_OF_PEOPLE
     } | {f"emergencies.{name}" for name in _public(Emergencies) - _FREE_OF_EMERGENCIES}
+
+
+def test_nothing_else_is_to_be_had_from_the_object(filled: Filled, tmp_path: Path) -> None:
+    """A part of the vault that stands in it under a public name passes by the roles."""
+    with filled.open(filled.copy(tmp_path)) as vault:
+        for part, known in (
+            (vault, _ATTRIBUTES),
+            (vault.people, set()),
+            (vault.emergencies, set()),
+        ):
+            assert {name for name in vars(part) if not name.startswith("_")} == known
+
+
+def test_who_adds_is_told_that_a_content_is_there_and_not_whose_it_is(
+    filled: Filled, tmp_path: Path
+) -> None:
+    sha256 = filled.recordings[0].sha256()
+    with filled.open(filled.copy(tmp_path)) as vault:
+        full = vault.find_input(sha256)
+        assert full is not None
+        assert full.patient.name == MARKER
+        vault.session = _session(Role.TECHNICIAN)
+        told = vault.find_input(sha256)
+        assert told is not None
+        assert told.id == full.id
+        assert (told.name, told.start, told.patient, told.headline) == ("", None, Patient(), {})
+        assert vault.find_input("0" * 64) is None
 
 
 def _session(role: Role) -> Session:

@@ -19,6 +19,8 @@ from app.vault import (
     _files,
     new_recovery_key,
 )
+from app.vault._inbox import _Sealed
+from app.vault.dropbox import seal
 from tests.app.vault.decoder import Decoder
 from tests.app.vault.faults import NEVER, Fault, install
 from tests.app.vault.samples import (
@@ -26,6 +28,7 @@ from tests.app.vault.samples import (
     assert_whole,
     fill,
     make_recording,
+    make_report,
     old_vault,
     store,
 )
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from app.vault._keys import Kem
     from tests.app.vault.samples import Filled
 
 
@@ -81,11 +85,11 @@ def test_a_new_key_opens_everything_and_the_old_nothing(filled: Filled, tmp_path
     with Vault.open(path, PASSPHRASE) as vault:
         vault.people.add("Zoë", Role.CLINICIAN, "nine fleas on a dog")
         old_key = vault._vault_key
-        entries = len(vault.log.entries())
+        entries = len(vault.log_entries())
         vault.rotate(new_key)
         assert vault._vault_key != old_key
-        assert vault.log.entries()[-1].action == "rotate"
-        assert len(vault.log.entries()) == entries + 1
+        assert vault.log_entries()[-1].action == "rotate"
+        assert len(vault.log_entries()) == entries + 1
         store(vault, make_recording(7, 500))  # the vault stays in use
     assert _epoch(filled, path, new_key) == 2
     with Vault.open(path, "nine fleas on a dog", user="Zoë") as vault:
@@ -203,6 +207,53 @@ def test_a_mistyped_recovery_key_changes_nothing(small: Filled, tmp_path: Path) 
         vault.rotate(new_recovery_key()[:-1] + "U")
     with small.open(path) as vault:
         assert vault._header.epoch == 1
+
+
+def test_a_new_key_closes_the_inbox_to_who_kept_the_old_one(small: Filled, tmp_path: Path) -> None:
+    path = small.copy(tmp_path)
+    kept: list[tuple[Kem, bytes]] = []  # by somebody who had the vault open with another program
+    addresses = []
+    with small.open(path) as vault:
+        for _ in range(3):
+            kept.extend(vault._header.inbox_keys(vault._vault_key))
+            addresses.append(vault.inbox_address)
+            vault.rotate(new_recovery_key())
+        vault_id, new = vault.vault_id, vault.inbox_address
+        files = [
+            seal(
+                path / "inbox",
+                address,
+                (recording := make_recording(n, 500)),
+                make_report(recording),
+            )
+            for n, address in enumerate((*addresses, new), 20)
+        ]
+        for file in files[:3]:  # an old address is what it was: the documents say so
+            with _Sealed(file, vault_id, kept) as sealed:
+                assert sealed.patient.code
+        with pytest.raises(VaultDamagedError, match="no longer used"):
+            _Sealed(files[3], vault_id, kept)
+        taken = vault.take_in_inbox()  # nothing is lost of what recorders seal that know no better
+        assert {one.name for one in taken.recordings} == {f"record-{n}" for n in range(20, 24)}
+        assert set(taken.former) == {file.name for file in files[:3]}
+        (warning,) = taken.warnings
+        assert "vault inbox --address" in warning
+        assert files[3].name not in warning
+
+
+def test_only_so_many_keys_of_the_inbox_are_kept(
+    small: Filled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.vault._rotation.MOST_FORMER", 1)
+    with small.open(small.copy(tmp_path)) as vault:
+        first = vault._header.inbox_keys(vault._vault_key)
+        vault.rotate(new_recovery_key())
+        second = vault._header.inbox_keys(vault._vault_key)
+        vault.rotate(new_recovery_key())
+        third = vault._header.inbox_keys(vault._vault_key)
+    assert second[1:] == first
+    assert third[1:] == second[:1]
+    assert len({*first, *second, *third}) == 3
 
 
 def test_a_strange_folder_is_left_alone(small: Filled, tmp_path: Path) -> None:
