@@ -249,7 +249,8 @@ def assert_day_survived(filled: Filled, path: Path, backup: Path, moment: Moment
     with opened(filled, path) as vault:
         assert vault._watch.warnings == (), "a false alarm"
         # A file that was not sealed to its end is told.
-        assert vault.warnings == () or moment.step == "seal", vault.warnings
+        left = [one for one in vault.warnings if "an address of it that was replaced" not in one]
+        assert left == [] or moment.step == "seal", left
         stored = {one.name: one for one in vault.recordings()}
         surely = set(before.recordings) & set(after.recordings)
         perhaps = set(before.recordings) | set(after.recordings)
